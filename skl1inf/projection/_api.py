@@ -18,6 +18,7 @@ def project_l1inf(Y, radius, *, axis=-1, out=None):
     from ._numpy import project_rows
 
     Y = np.asarray(Y)
+    out = out if out is None else np.asarray(out)
     out = np.empty_like(Y) if out is None else out
     out[...] = Y
     if l1inf_norm(Y, axis=axis) > radius:

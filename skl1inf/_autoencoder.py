@@ -1,0 +1,480 @@
+"""The network and its projected training, in torch.
+
+The encoder is ``Z -> activation(Z W + b) -> code = hidden V + c`` and the decoder is
+linear, ``code -> code U + e``. Only the first layer ``W``, a row a feature, is
+constrained: it stays in the l1,inf ball of the wanted radius, so that most of its
+rows are zero.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import sparse
+
+from .projection import project_l1inf
+
+_ACTIVATIONS = {
+    "identity": lambda a: a,
+    "relu": F.relu,
+    "silu": F.silu,
+    "tanh": torch.tanh,
+}
+
+# A chunk of rows holds at most this many entries, which bounds the memory that the
+# reconstruction takes.
+_CHUNK_ENTRIES = 2**25
+
+# The path of radii, as multiples of the wanted one: the large ball lets the loss
+# choose among all features before the small one asks for few.
+_RADIUS_SCHEDULE = (4.0, 2.0, 1.0)
+
+
+class DenseMatrix:
+    """A standardised matrix ``Z`` on a device."""
+
+    def __init__(self, Z):
+        self.Z, self.shape, self.device = Z, tuple(Z.shape), Z.device
+
+    @classmethod
+    def standardize(cls, X, mean, inverse_scale, device):
+        """Return ``Z = (X - mean) * inverse_scale``."""
+        Z = ((X - mean) * inverse_scale).astype(np.float32)
+        return cls(torch.as_tensor(Z, device=device))
+
+    def __matmul__(self, W):
+        """Return ``Z W``, of shape (n_samples, n_hidden)."""
+        return self.Z @ W
+
+    def adjoint(self, D):
+        """Return ``Z^T D``, of shape (n_features, n_hidden)."""
+        return self.Z.T @ D
+
+    def to_dense(self):
+        """Return ``Z``."""
+        return self.Z
+
+    def rows(self, index):
+        """Return the matrix of the rows `index`."""
+        return DenseMatrix(self.Z[index])
+
+    def columns(self, index):
+        """Return the matrix of the columns `index`."""
+        return DenseMatrix(self.Z[:, index])
+
+
+class SparseMatrix:
+    """The standardised matrix ``Z = (X - mean) * inverse_scale``, ``X`` kept sparse.
+
+    The standardisation is folded into the products: ``Z W = X (s W) - mean^T (s W)``.
+    """
+
+    def __init__(self, X, mean, inverse_scale, device):
+        self.X, self.mean, self.inverse_scale = X, mean, inverse_scale
+        self.shape, self.device = X.shape, device
+        self._mean = torch.as_tensor(mean.astype(np.float32), device=device)
+        self._scale = torch.as_tensor(inverse_scale.astype(np.float32), device=device)
+        self._tensor = _to_torch(X, device)
+
+    def __matmul__(self, W):
+        """Return ``Z W``, of shape (n_samples, n_hidden)."""
+        W = W * self._scale[:, None]
+        return torch.sparse.mm(self._tensor, W) - self._mean @ W
+
+    def adjoint(self, D):
+        """Return ``Z^T D``, of shape (n_features, n_hidden)."""
+        product = torch.sparse.mm(self._tensor.T, D)
+        return product.addr_(self._mean, D.sum(0), alpha=-1).mul_(self._scale[:, None])
+
+    def to_dense(self):
+        """Return ``Z``; only a chunk of rows is ever asked for."""
+        return self._tensor.to_dense().sub_(self._mean).mul_(self._scale)
+
+    def rows(self, index):
+        """Return the matrix of the rows `index`."""
+        return SparseMatrix(self.X[index], self.mean, self.inverse_scale, self.device)
+
+    def columns(self, index):
+        """Return the matrix of the columns `index`."""
+        return SparseMatrix(
+            self.X[:, index], self.mean[index], self.inverse_scale[index], self.device
+        )
+
+
+def _to_torch(X, device):
+    """Return the tensor, in coordinates, of a scipy matrix."""
+    X = X.tocoo()
+    index = torch.as_tensor(np.stack([X.row, X.col]).astype(np.int64), device=device)
+    values = torch.as_tensor(X.data.astype(np.float32), device=device)
+    return torch.sparse_coo_tensor(index, values, X.shape).coalesce()
+
+
+def _standardize(X, mean, inverse_scale, device):
+    """Return the standardised matrix of an array or of a sparse matrix."""
+    if sparse.issparse(X):
+        return SparseMatrix(X.tocsr(), mean, inverse_scale, device)
+    return DenseMatrix.standardize(X, mean, inverse_scale, device)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows with their targets and weights; the weights of a dataset sum to 1."""
+
+    Z: DenseMatrix | SparseMatrix
+    target: torch.Tensor | None
+    weight: torch.Tensor
+
+    def rows(self, index):
+        """Return the batch of the rows `index`."""
+        target = None if self.target is None else self.target[index]
+        return Batch(self.Z.rows(index), target, self.weight[index])
+
+    def columns(self, index):
+        """Return the same rows, of the columns `index` only."""
+        return replace(self, Z=self.Z.columns(index))
+
+    def normalized(self):
+        """Return the batch with weights that sum to 1."""
+        return replace(self, weight=self.weight / self.weight.sum())
+
+    def chunks(self):
+        """Return the rows in chunks of bounded size."""
+        n_samples, n_features = self.Z.shape
+        size = max(1, _CHUNK_ENTRIES // n_features)
+        if size >= n_samples:
+            return [self]
+        starts = range(0, n_samples, size)
+        return [self.rows(np.arange(i, min(i + size, n_samples))) for i in starts]
+
+
+@dataclass
+class Network:
+    """The tensors of the network: a feature is a row of W, a column of U and e."""
+
+    W: torch.Tensor
+    b: torch.Tensor
+    V: torch.Tensor
+    c: torch.Tensor
+    U: torch.Tensor
+    e: torch.Tensor
+    activation: str
+
+    @classmethod
+    def initial(cls, n_features, n_hidden, n_latent, activation, seed, device):
+        """Return the network before training, the same on every device.
+
+        ``W`` is zero: every row then lives or dies by its gradient alone.
+        """
+        generator = torch.Generator().manual_seed(seed)
+
+        def uniform(fan_in, *shape):
+            bound = fan_in**-0.5
+            return torch.empty(shape).uniform_(-bound, bound, generator=generator)
+
+        # The derivative of relu is zero at zero, where training would never start.
+        bias = 0.1 if activation == "relu" else 0.0
+        tensors = {
+            "W": torch.zeros(n_features, n_hidden),
+            "b": torch.full((n_hidden,), bias),
+            "V": uniform(n_hidden, n_hidden, n_latent),
+            "c": torch.zeros(n_latent),
+            "U": uniform(n_latent, n_latent, n_features),
+            "e": torch.zeros(n_features),
+        }
+        tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+        return cls(**tensors, activation=activation)
+
+    def copy(self, features=slice(None)):
+        """Return a copy, of some of the features only."""
+        return Network(
+            self.W[features].clone(),
+            self.b.clone(),
+            self.V.clone(),
+            self.c.clone(),
+            self.U[:, features].clone(),
+            self.e[features].clone(),
+            self.activation,
+        )
+
+    def later_layers(self):
+        """Return what is trained beside ``W``."""
+        return [self.b, self.V, self.c, self.U, self.e]
+
+    def code(self, A):
+        """Return the latent code, given the products ``A = Z W``."""
+        return _ACTIVATIONS[self.activation](A + self.b) @ self.V + self.c
+
+    def decode(self, code):
+        """Return the reconstruction of the standardised rows."""
+        return code @ self.U + self.e
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The training loss: that of the code, and that of the reconstruction."""
+
+    kind: str  # "classification", "regression" or "unsupervised"
+    reconstruction_weight: float
+
+    def __call__(self, network, code, batch):
+        """Return the weighted sum of the losses of the rows of a batch."""
+        loss = batch.weight.new_zeros(len(batch.weight))
+        if self.kind == "classification":
+            loss = loss + F.cross_entropy(code, batch.target, reduction="none")
+        elif self.kind == "regression":
+            loss = loss + 0.5 * (code - batch.target).square().mean(1)
+        if self.reconstruction_weight > 0:
+            huber = F.huber_loss(
+                network.decode(code), batch.Z.to_dense(), reduction="none"
+            )
+            loss = loss + self.reconstruction_weight * huber.mean(1)
+        return batch.weight @ loss
+
+
+def _loss_and_gradient(network, objective, chunks):
+    """Return the loss and its gradient in ``W``.
+
+    The gradients in the later layers are left in their ``grad``. The gradient in
+    ``W`` is ``sum Z^T dloss/d(Z W)``, which needs no graph through ``Z``.
+    """
+    loss, G = 0.0, torch.zeros_like(network.W)
+    for chunk in chunks:
+        A = (chunk.Z @ network.W).requires_grad_()
+        chunk_loss = objective(network, network.code(A), chunk)
+        chunk_loss.backward()
+        loss = loss + chunk_loss.detach()
+        G += chunk.Z.adjoint(A.grad)
+    return loss, G
+
+
+def _stationarity(W, G, radius):
+    """Return the dual gap in ``W`` over ``radius * max_i sum_j |G_ij|``, in [0, 2].
+
+    It is 0 exactly where ``W`` is stationary for the loss over the ball.
+    """
+    scale = radius * G.abs().sum(1).max()
+    return ((G * W).sum() / scale + 1.0).nan_to_num(0.0).clamp(0.0, 2.0)
+
+
+class _ProjectedMomentum:
+    """Projected gradient with momentum and one scalar step for the whole of ``W``.
+
+    The projection is the nearest point in the Euclidean metric; a step of its own for
+    each weight, as Adam takes, would be a step in another one and makes rows
+    comparable that are not. The scalar is Adam's, of the largest row of the gradient.
+    """
+
+    def __init__(self, W, step, decay=(0.9, 0.99)):
+        self.W, self.step, self.decay = W, step, decay
+        self.M, self.v, self.t = torch.zeros_like(W), W.new_zeros(()), 0
+
+    def update(self, G, radius):
+        """Take a step against the gradient ``G`` and project onto the ball."""
+        first, second = self.decay
+        self.t += 1
+        self.M.lerp_(G, 1 - first)
+        largest_row = G.square().sum(1).max() / G.shape[1]
+        self.v.lerp_(largest_row, 1 - second)
+        rate = self.step / (1 - first**self.t)
+        scale = (self.v / (1 - second**self.t)).sqrt().clamp_min(1e-30)
+        self.W -= rate * self.M / scale
+        project_l1inf(self.W, radius, out=self.W)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the training can be told."""
+
+    radius: float
+    n_hidden: int
+    n_latent: int
+    activation: str
+    reconstruction_weight: float
+    step: float
+    max_iter: int
+    tol: float
+    batch_size: int | None
+    second_descent: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an observer is told after every pass over the data."""
+
+    iteration: int
+    loss: float
+    n_survivors: int
+
+
+class Observer(Protocol):
+    """Is told of the progress of the training."""
+
+    def descent(self, name: str, max_iter: int) -> AbstractContextManager:
+        """Surround a descent of at most `max_iter` passes."""
+
+    def begin_pass(self) -> None:
+        """Note the start of a pass over the data."""
+
+    def end_pass(self, step: Step) -> bool:
+        """Note the end of a pass; return whether to stop the descent."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of the training, in numpy.
+
+    ``coefs`` and ``intercepts`` are those of the encoder; ``importances`` the average
+    over the first descent of the largest absolute weight of every row, and
+    ``gradient_norms`` the l1 norm of the rows of the gradient at the end.
+    """
+
+    coefs: list[np.ndarray]
+    intercepts: list[np.ndarray]
+    importances: np.ndarray
+    gradient_norms: np.ndarray
+    loss_curve: np.ndarray
+    optimality: float
+
+
+def _epoch(data, batch_size, generator) -> Iterator[list[Batch]]:
+    """Yield the chunks of every step of one pass over the data."""
+    if batch_size is None or batch_size >= len(data.weight):
+        yield data.chunks()
+        return
+    order = torch.randperm(len(data.weight), generator=generator).numpy()
+    for start in range(0, len(order), batch_size):
+        batch = data.rows(order[start : start + batch_size])
+        yield batch.normalized().chunks()
+
+
+class _Descent:
+    """One training from given weights: later layers by Adam, ``W`` by projection."""
+
+    def __init__(self, network, data, objective, options, seed):
+        self.network, self.data, self.objective = network, data, objective
+        self.options = options
+        self.generator = torch.Generator().manual_seed(seed)
+        self.first_layer = _ProjectedMomentum(network.W, options.step)
+        for layer in network.later_layers():
+            layer.requires_grad_()
+        self.adam = torch.optim.Adam(network.later_layers(), lr=1e-3)
+        self.importances = torch.zeros_like(network.W[:, 0])
+        self.loss_curve = []
+
+    def run(self, radii, observer):
+        """Train for `max_iter` passes, spread over the radii."""
+        passes = np.array_split(np.arange(self.options.max_iter), len(radii))
+        for radius, share in zip(radii, passes, strict=True):
+            for iteration in share:
+                observer.begin_pass()
+                stationarity = self._pass(radius)
+                done = radius == radii[-1] and stationarity <= self.options.tol
+                survivors = int((self.network.W != 0).any(1).sum())
+                step = Step(int(iteration) + 1, self.loss_curve[-1], survivors)
+                if observer.end_pass(step) or done:
+                    return
+
+    def _pass(self, radius):
+        losses = []
+        for chunks in _epoch(self.data, self.options.batch_size, self.generator):
+            self.adam.zero_grad()
+            loss, G = _loss_and_gradient(self.network, self.objective, chunks)
+            stationarity = _stationarity(self.network.W, G, radius)
+            self.adam.step()
+            self.first_layer.update(G, radius)
+            self.importances += self.network.W.abs().amax(1) / radius
+            losses.append(loss)
+        self.loss_curve.append(float(torch.stack(losses).mean()))
+        return float(stationarity)
+
+
+def train(
+    X, target, weight, *, mean, inverse_scale, kind, options, seed, device, observer
+):
+    """Train the autoencoder under the l1,inf constraint.
+
+    Parameters
+    ----------
+    X : ndarray or scipy sparse matrix of shape (n_samples, n_features)
+        The data, standardised here as ``(X - mean) * inverse_scale``.
+    target : ndarray or None
+        Class indices (n_samples,), numbers (n_samples, n_targets), or None.
+    weight : ndarray of shape (n_samples,)
+        Positive weights of the samples.
+    mean, inverse_scale : ndarray of shape (n_features,)
+        The standardisation; a column of inverse scale 0 is never selected.
+    kind : {"classification", "regression", "unsupervised"}
+        What the target is.
+    options : Options
+        The settings of the training.
+    seed : int
+        Seed of the initial weights and of the order of mini-batches.
+    device : torch.device
+        Where to train.
+    observer : Observer
+        Is told of the progress and may end a descent.
+
+    Returns
+    -------
+    trained : Trained
+    """
+    data = Batch(
+        _standardize(X, mean, inverse_scale, device),
+        None if target is None else torch.as_tensor(target, device=device),
+        torch.as_tensor((weight / weight.sum()).astype(np.float32), device=device),
+    )
+    objective = Objective(kind, options.reconstruction_weight)
+    initial = Network.initial(
+        X.shape[1], options.n_hidden, options.n_latent, options.activation, seed, device
+    )
+    network = initial.copy()
+    descent = _Descent(network, data, objective, options, seed)
+    radii = [factor * options.radius for factor in _RADIUS_SCHEDULE]
+    with observer.descent("descent", options.max_iter):
+        descent.run(radii, observer)
+    importances = descent.importances / len(descent.loss_curve)
+    loss_curve = descent.loss_curve
+    survivors = network.W.any(1)
+    if options.second_descent and survivors.any():
+        small = initial.copy(survivors)
+        descent = _Descent(
+            small, data.columns(survivors.numpy(force=True)), objective, options, seed
+        )
+        with observer.descent("second descent", options.max_iter):
+            descent.run([options.radius], observer)
+        loss_curve = loss_curve + descent.loss_curve
+        network = _embed(small, network, survivors)
+    return _summarize(network, data, objective, options.radius, importances, loss_curve)
+
+
+def _embed(small, network, features):
+    """Return `small` as a network of all features, zero where it has no row."""
+    W = torch.zeros_like(network.W)
+    W[features] = small.W
+    U, e = network.U.detach().clone(), network.e.detach().clone()
+    U[:, features], e[features] = small.U.detach(), small.e.detach()
+    return replace(small, W=W, U=U, e=e)
+
+
+def _summarize(network, data, objective, radius, importances, loss_curve):
+    _, G = _loss_and_gradient(network, objective, data.chunks())
+    coefs, intercepts = [network.W, network.V], [network.b, network.c]
+    return Trained(
+        [tensor.numpy(force=True) for tensor in coefs],
+        [tensor.numpy(force=True) for tensor in intercepts],
+        importances.numpy(force=True),
+        G.abs().sum(1).numpy(force=True),
+        np.asarray(loss_curve),
+        float(_stationarity(network.W, G, radius)),
+    )
+
+
+def encode(X, coefs, intercepts, *, mean, inverse_scale, activation):
+    """Return the latent code, (n_samples, n_latent), of the rows of X."""
+    W, V, b, c = (torch.as_tensor(tensor) for tensor in (*coefs, *intercepts))
+    Z = _standardize(X, mean, inverse_scale, torch.device("cpu"))
+    return (_ACTIVATIONS[activation](Z @ W + b) @ V + c).numpy()

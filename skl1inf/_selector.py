@@ -1,0 +1,493 @@
+"""The feature selector, an estimator."""
+
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.feature_selection import SelectorMixin
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from ._target import check_target, prepare_target
+
+_TARGETS = ("classification", "regression", "unsupervised")
+
+
+class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
+    """Select the features that a small projected autoencoder keeps alive.
+
+    The first layer of an autoencoder, a row of weights a feature, is trained inside
+    an l1,inf ball: the sum over the features of their largest absolute weight is at
+    most `radius`. The projection onto that ball [1]_ sets whole rows to zero, and
+    the features whose rows survive are selected. With a target, the latent code of
+    the autoencoder has to predict it; without one, it only has to reconstruct the
+    data.
+
+    Parameters
+    ----------
+    radius : float, default=1.0
+        Radius of the l1,inf ball. The smaller it is, the fewer features survive.
+
+    max_features : int, default=None
+        Select at most so many features, the best ranked. None: all that survive.
+
+    n_hidden : int, default=64
+        Number of hidden units of the encoder.
+
+    n_latent : int, default=None
+        Number of units of the latent code where there is no target; None means 8.
+        With a target, the code has one unit a class or a numeric target.
+
+    activation : {"silu", "relu", "tanh", "identity"}, default="silu"
+        Activation of the hidden units.
+
+    reconstruction_weight : float, default=0.01
+        Weight of the reconstruction (mean Huber loss of the standardised features)
+        beside the loss of the target. Without a target, the reconstruction is the
+        loss.
+
+    learning_rate : "auto" or float, default="auto"
+        Length of the steps of the first layer relative to the running size of its
+        gradient; "auto" means 0.01.
+
+    max_iter : int, default=150
+        Maximum number of passes over the data in each descent.
+
+    tol : float, default=1e-3
+        A descent stops once the relative duality gap of the first layer, which
+        `optimality_` reports, is at most `tol`. Not looked at with mini-batches.
+
+    batch_size : int, default=None
+        Number of samples in a mini-batch. None: every step sees all samples.
+
+    standardize : bool, default=True
+        Centre and scale the features inside. `transform` returns the columns as they
+        were given.
+
+    second_descent : bool, default=True
+        Train again, from the initial weights, on the surviving features alone.
+
+    target : {"auto", "classification", "regression", "unsupervised"}, default="auto"
+        What `y` is. "auto" takes strings, booleans and integers for classes,
+        floating-point numbers for one or (in two dimensions) several numeric
+        targets, and no `y` for unsupervised selection.
+
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, as in scikit-learn's classifiers. Only
+        used for classes.
+
+    device : str, default="auto"
+        Where to train: "cpu", "cuda", "cuda:1", ... "auto" takes CUDA where there is
+        some, else the CPU.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights and the order of mini-batches. Pass an int for
+        the same result at every call.
+
+    verbose : int, default=0
+        1 prints a line a descent, 2 or more a line every ten passes too. For
+        progress bars, see :class:`sklearn.callback.ProgressBar`.
+
+    Attributes
+    ----------
+    encoder_weights_ : ndarray of shape (n_features, n_hidden)
+        The first layer; its l1,inf norm is at most `radius`.
+
+    feature_importances_ : ndarray of shape (n_features,)
+        The largest absolute weight of each feature relative to the radius, averaged
+        over the training. 0 for a feature that never lived.
+
+    ranking_ : ndarray of shape (n_features,)
+        A permutation of 1..n_features, 1 being the best feature: the survivors by
+        their importance, then the others by how near they are to coming back, then
+        constant columns. Unlike in :class:`~sklearn.feature_selection.RFE`, the
+        selected features do not all have rank 1.
+
+    support_ : ndarray of shape (n_features,)
+        Mask of the selected features.
+
+    n_features_ : int
+        Number of selected features.
+
+    coefs_ : list of ndarray of shape (n_features, n_hidden) and (n_hidden, n_latent)
+        The weights of the encoder.
+
+    intercepts_ : list of ndarray of shape (n_hidden,) and (n_latent,)
+        The biases of the encoder.
+
+    mean_, scale_ : ndarray of shape (n_features,)
+        The standardisation.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels. Only where the target is classes.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        The training loss of every pass, over both descents.
+
+    n_iter_ : int
+        Number of passes over the data, over both descents.
+
+    optimality_ : float
+        Relative stationarity of the first layer at the end: the duality gap of the
+        loss linearised at `encoder_weights_`, divided by `radius` times the dual norm
+        of the gradient. 0 is stationary, 2 the worst.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features seen during fit, where they are all strings.
+
+    See Also
+    --------
+    sklearn.feature_selection.SelectFromModel : Select by the weights of any model.
+    sklearn.feature_selection.RFE : Eliminate features recursively.
+
+    Notes
+    -----
+    `sample_weight` acts as repetition: a sample of weight 2 counts as two samples, and
+    one of weight 0 is left out.
+
+    References
+    ----------
+    .. [1] G. Perez, L. Condat and M. Barlaud, "Near-linear time projection onto the
+       l1,infinity ball; application to sparse autoencoders", :arxiv:`2307.09836`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import SVC
+    >>> from skl1inf import L1InfFeatureSelector
+    >>> X, y = make_classification(
+    ...     n_features=500, n_informative=3, n_redundant=0, shuffle=False,
+    ...     random_state=0,
+    ... )
+    >>> selector = L1InfFeatureSelector(max_features=5, random_state=0)
+    >>> model = make_pipeline(selector, SVC()).fit(X, y)
+    >>> model[:-1].transform(X).shape
+    (100, 5)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "radius": [Interval(Real, 0, None, closed="neither")],
+        "max_features": [Interval(Integral, 1, None, closed="left"), None],
+        "n_hidden": [Interval(Integral, 1, None, closed="left")],
+        "n_latent": [Interval(Integral, 1, None, closed="left"), None],
+        "activation": [StrOptions({"silu", "relu", "tanh", "identity"})],
+        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "learning_rate": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "standardize": ["boolean"],
+        "second_descent": ["boolean"],
+        "target": [StrOptions({"auto", *_TARGETS})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        radius=1.0,
+        *,
+        max_features=None,
+        n_hidden=64,
+        n_latent=None,
+        activation="silu",
+        reconstruction_weight=0.01,
+        learning_rate="auto",
+        max_iter=150,
+        tol=1e-3,
+        batch_size=None,
+        standardize=True,
+        second_descent=True,
+        target="auto",
+        class_weight=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.radius = radius
+        self.max_features = max_features
+        self.n_hidden = n_hidden
+        self.n_latent = n_latent
+        self.activation = activation
+        self.reconstruction_weight = reconstruction_weight
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.standardize = standardize
+        self.second_descent = second_descent
+        self.target = target
+        self.class_weight = class_weight
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Train the autoencoder and rank the features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The training data.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            The target: see the parameter `target`.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, which act as repetitions. None: all 1.
+
+        Returns
+        -------
+        self : L1InfFeatureSelector
+            The fitted selector.
+        """
+        X, y, kind = self._validate(X, y)
+        sample_weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        device = _resolve_device(self.device)
+        X, y, sample_weight = _drop_unweighted(X, y, sample_weight)
+        mean, scale, constant = _column_statistics(X, sample_weight, self.standardize)
+        target = prepare_target(y, kind, sample_weight, self.class_weight)
+        context = self._init_callback_context(max_subtasks=1 + self.second_descent)
+        progress = _Progress(self, context, X, y, sample_weight)
+        with progress.training():
+            trained = self._train(X, target, mean, scale, constant, device, progress)
+        self._set_fitted(trained, mean, scale, constant, target.classes)
+        return self
+
+    def _validate(self, X, y):
+        """Return X and y as arrays, and what y is."""
+        validate = {
+            "accept_sparse": ("csr", "csc"),
+            "dtype": (np.float64, np.float32),
+            "ensure_min_samples": 2,
+        }
+        # With `y` of None, the tags decide whether that is an error.
+        X = validate_data(self, X, **({"y": y} if y is None else {}), **validate)
+        y, kind = check_target(y, self.target, self)
+        if y is not None:
+            check_consistent_length(X, y)
+        if self.max_features is not None and self.max_features > X.shape[1]:
+            raise ValueError(
+                f"max_features={self.max_features} must be at most "
+                f"n_features={X.shape[1]}."
+            )
+        if kind == "unsupervised" and self.reconstruction_weight == 0:
+            raise ValueError(
+                "reconstruction_weight must be positive where there is no target: "
+                "the reconstruction is all there is to learn from."
+            )
+        return X, y, kind
+
+    def _train(self, X, target, mean, scale, constant, device, progress):
+        from ._autoencoder import Options, train
+
+        options = Options(
+            radius=self.radius,
+            n_hidden=self.n_hidden,
+            n_latent=target.n_latent or self.n_latent or 8,
+            activation=self.activation,
+            reconstruction_weight=self.reconstruction_weight,
+            step=0.01 if self.learning_rate == "auto" else self.learning_rate,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            batch_size=self.batch_size,
+            second_descent=self.second_descent,
+        )
+        return train(
+            X,
+            target.values,
+            target.weight,
+            mean=mean,
+            inverse_scale=np.where(constant, 0.0, 1.0 / scale),
+            kind=target.kind,
+            options=options,
+            seed=check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
+            device=device,
+            observer=progress,
+        )
+
+    def _set_fitted(self, trained, mean, scale, constant, classes):
+        self.coefs_, self.intercepts_ = trained.coefs, trained.intercepts
+        self.encoder_weights_ = trained.coefs[0]
+        self.feature_importances_ = trained.importances
+        self.mean_, self.scale_ = mean, scale
+        self.loss_curve_ = trained.loss_curve
+        self.n_iter_ = len(trained.loss_curve)
+        self.optimality_ = trained.optimality
+        self.__dict__.pop("classes_", None)  # of an earlier fit
+        if classes is not None:
+            self.classes_ = classes
+        alive = self.encoder_weights_.any(axis=1)
+        self.ranking_ = _rank(
+            alive, trained.importances, trained.gradient_norms, constant
+        )
+        n_survivors = int(alive.sum())
+        self.n_features_ = min(n_survivors, self.max_features or n_survivors)
+        self.support_ = self.ranking_ <= self.n_features_
+
+    def encode(self, X):
+        """Return the latent code of the samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples, with all the features seen during fit.
+
+        Returns
+        -------
+        code : ndarray of shape (n_samples, n_latent), float32
+            For classes, the unnormalised log-probabilities.
+        """
+        from ._autoencoder import encode
+
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=("csr", "csc"),
+            dtype=(np.float64, np.float32),
+            reset=False,
+        )
+        return encode(
+            X,
+            self.coefs_,
+            self.intercepts_,
+            mean=self.mean_,
+            inverse_scale=1.0 / self.scale_,
+            activation=self.activation,
+        )
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.support_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = self.target in ("classification", "regression")
+        tags.target_tags.multi_output = self.target in ("auto", "regression")
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _resolve_device(name):
+    """Return the torch device of that name, which is there."""
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    # torch reports an unknown or missing device in several ways.
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"device={name!r} is not available: {error}") from error
+    return device
+
+
+def _drop_unweighted(X, y, sample_weight):
+    """Return X, y and the weights without the samples of weight zero."""
+    kept = sample_weight > 0
+    if kept.all():
+        return X, y, sample_weight
+    if kept.sum() < 2:
+        raise ValueError("sample_weight must be non-zero for at least two samples.")
+    return X[kept], None if y is None else y[kept], sample_weight[kept]
+
+
+def _column_statistics(X, sample_weight, standardize):
+    """Return the mean and scale to standardise with, and the mask of constants."""
+    scaler = StandardScaler(with_mean=not sparse.issparse(X))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaler.fit(X, sample_weight=sample_weight)
+    if not np.isfinite(scaler.scale_).all():
+        column = int(np.flatnonzero(~np.isfinite(scaler.scale_))[0])
+        raise ValueError(f"X has entries too large to standardise in column {column}.")
+    # The scaler divides by 1 instead of a deviation that is zero up to rounding.
+    constant = scaler.scale_ != np.sqrt(scaler.var_)
+    if constant.all():
+        raise ValueError("All columns of X are constant: there is nothing to select.")
+    if not standardize:
+        return np.zeros(X.shape[1]), np.ones(X.shape[1]), constant
+    return scaler.mean_, scaler.scale_, constant
+
+
+def _rank(alive, importances, gradient_norms, constant):
+    """Rank the survivors by importance, the dead by gradient, constants last."""
+    group = np.where(constant, 2, np.where(alive, 0, 1))
+    order = np.lexsort((-np.where(alive, importances, gradient_norms), group))
+    ranking = np.empty(len(order), dtype=int)
+    ranking[order] = np.arange(1, len(order) + 1)
+    return ranking
+
+
+class _Progress:
+    """Tells callbacks and the standard output how the training goes."""
+
+    def __init__(self, estimator, context, X, y, sample_weight):
+        self.estimator, self.context = estimator, context
+        self.data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+
+    def _begin(self, context):
+        context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        return context
+
+    def _end(self, context):
+        return context.call_on_fit_task_end(estimator=self.estimator, **self.data)
+
+    @contextmanager
+    def training(self):
+        """Surround the whole training."""
+        yield self._begin(self.context)
+        self._end(self.context)
+
+    @contextmanager
+    def descent(self, name, max_iter):
+        """Surround a descent of at most `max_iter` passes."""
+        self.descent_context = self.context.subcontext(name, max_subtasks=max_iter)
+        self._begin(self.descent_context)
+        self.name, self.step = name, None
+        yield
+        self._end(self.descent_context)
+        if self.estimator.verbose:
+            self._print()
+
+    def begin_pass(self):
+        """Note the start of a pass over the data."""
+        self.pass_context = self._begin(self.descent_context.subcontext("pass"))
+
+    def end_pass(self, step):
+        """Note the end of a pass; return whether a callback asks to stop."""
+        self.step = step
+        if self.estimator.verbose > 1 and step.iteration % 10 == 0:
+            self._print()
+        return self._end(self.pass_context)
+
+    def _print(self):
+        print(
+            f"[{type(self.estimator).__name__}] {self.name}, pass "
+            f"{self.step.iteration}: loss {self.step.loss:.6g}, "
+            f"{self.step.n_survivors} features alive"
+        )
