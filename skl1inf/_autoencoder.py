@@ -110,7 +110,9 @@ def _to_torch(X, device):
     X = X.tocoo()
     index = torch.as_tensor(np.stack([X.row, X.col]).astype(np.int64), device=device)
     values = torch.as_tensor(X.data.astype(np.float32), device=device)
-    return torch.sparse_coo_tensor(index, values, X.shape).coalesce()
+    return torch.sparse_coo_tensor(
+        index, values, X.shape, check_invariants=False
+    ).coalesce()
 
 
 def _standardize(X, mean, inverse_scale, device):
