@@ -1,5 +1,5 @@
 """Norms of, and exact projections onto, the l1,inf ball."""
 
-from ._api import l1inf_dual_norm, l1inf_norm, project_l1inf
+from ._api import WarmStart, l1inf_dual_norm, l1inf_norm, project_l1inf
 
-__all__ = ["l1inf_dual_norm", "l1inf_norm", "project_l1inf"]
+__all__ = ["WarmStart", "l1inf_dual_norm", "l1inf_norm", "project_l1inf"]
