@@ -363,7 +363,13 @@ class _Descent:
         self.first_layer = _ProjectedMomentum(network.W, options.step)
         for layer in network.later_layers():
             layer.requires_grad_()
-        self.adam = torch.optim.Adam(network.later_layers(), lr=1e-3)
+        # The decoder only has to follow the code, the faster the better.
+        self.adam = torch.optim.Adam(
+            [
+                {"params": [network.b, network.V, network.c], "lr": 1e-3},
+                {"params": [network.U, network.e], "lr": 1e-2},
+            ]
+        )
         self.importances = torch.zeros_like(network.W[:, 0])
         self.loss_curve = []
 
@@ -429,7 +435,8 @@ def train(
         None if target is None else torch.as_tensor(target, device=device),
         torch.as_tensor((weight / weight.sum()).astype(np.float32), device=device),
     )
-    objective = Objective(kind, options.reconstruction_weight)
+    alone = kind == "unsupervised"
+    objective = Objective(kind, 1.0 if alone else options.reconstruction_weight)
     initial = Network.initial(
         X.shape[1], options.n_hidden, options.n_latent, options.activation, seed, device
     )

@@ -1,6 +1,7 @@
 """The feature selector, an estimator."""
 
 from contextlib import contextmanager
+from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -261,6 +262,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         self : L1InfFeatureSelector
             The fitted selector.
         """
+        X_as_given = X
         X, y, kind = self._validate(X, y)
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -274,17 +276,24 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         with progress.training():
             trained = self._train(X, target, mean, scale, constant, device, progress)
         self._set_fitted(trained, mean, scale, constant, target.classes)
+        validate_data(self, X_as_given, skip_check_array=True)  # names and number
         return self
 
     def _validate(self, X, y):
-        """Return X and y as arrays, and what y is."""
-        validate = {
-            "accept_sparse": ("csr", "csc"),
-            "dtype": (np.float64, np.float32),
-            "ensure_min_samples": 2,
-        }
+        """Return X and y as arrays, and what y is.
+
+        A copy takes what the validation sets, so that a refused input leaves an
+        earlier fit as it was.
+        """
         # With `y` of None, the tags decide whether that is an error.
-        X = validate_data(self, X, **({"y": y} if y is None else {}), **validate)
+        X = validate_data(
+            copy(self),
+            X,
+            **({"y": y} if y is None else {}),
+            accept_sparse=("csr", "csc"),
+            dtype=(np.float64, np.float32),
+            ensure_min_samples=2,
+        )
         y, kind = check_target(y, self.target, self)
         if y is not None:
             check_consistent_length(X, y)
@@ -292,11 +301,6 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
             raise ValueError(
                 f"max_features={self.max_features} must be at most "
                 f"n_features={X.shape[1]}."
-            )
-        if kind == "unsupervised" and self.reconstruction_weight == 0:
-            raise ValueError(
-                "reconstruction_weight must be positive where there is no target: "
-                "the reconstruction is all there is to learn from."
             )
         return X, y, kind
 

@@ -65,6 +65,8 @@ def check_target(y, target, estimator):
     """
     if y is None or target == "unsupervised":
         return None, "unsupervised"
+    # Validation makes pandas' nullable integers and booleans floating-point numbers.
+    given = {"b": bool, "i": np.int64, "u": np.uint64}.get(_dtype_kind(y))
     y = check_array(
         y,
         accept_sparse=False,
@@ -74,8 +76,14 @@ def check_target(y, target, estimator):
         input_name="y",
         estimator=estimator,
     )
+    if given is not None:
+        y = y.astype(given, copy=False)
     kind = _guess_kind(y) if target == "auto" else target
     return (_check_labels(y) if kind == "classification" else _check_numbers(y)), kind
+
+
+def _dtype_kind(y):
+    return getattr(getattr(y, "dtype", None), "kind", None)
 
 
 def _guess_kind(y):

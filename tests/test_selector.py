@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.callback import ProgressBar
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -95,7 +96,7 @@ def test_finds_what_can_be_reconstructed_without_target():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 60))
     X[:, :10] = rng.normal(size=(200, 1)) + 0.3 * rng.normal(size=(200, 10))
-    selector = L1InfFeatureSelector(n_latent=1, random_state=0).fit(X)
+    selector = L1InfFeatureSelector(n_latent=2, random_state=0).fit(X)
     assert (np.argsort(selector.ranking_)[:8] < 10).all()
 
 
@@ -442,9 +443,7 @@ def test_a_column_of_labels_warns(classes):
 
 def test_forced_unsupervised_ignores_the_target(classes):
     X, y = classes
-    assert_same_fit(
-        quick(target="unsupervised").fit(X, y), quick().fit(X), rtol=0
-    )
+    assert_same_fit(quick(target="unsupervised").fit(X, y), quick().fit(X), rtol=0)
 
 
 # What it refuses
@@ -484,10 +483,11 @@ def replaced(value, dtype=float):
     ],
 )
 def test_bad_data_gets_a_clear_error(X, y, message):
-    selector = quick()
+    selector = quick().fit(X_SMALL[:, :4], Y_SMALL)
+    before = dict(vars(selector))
     with pytest.raises(ValueError, match=message):
         selector.fit(X, y)
-    assert not any(name.endswith("_") for name in vars(selector))
+    assert vars(selector) == before
 
 
 @pytest.mark.parametrize(
@@ -515,14 +515,14 @@ def test_bad_data_gets_a_clear_error(X, y, message):
         ({"class_weight": "heavy"}, "'class_weight'"),
         ({"class_weight": {0: 1.0, 5: 2.0}}, "not in class_weight"),
         ({"random_state": "luck"}, "'random_state'"),
-        ({"target": "unsupervised", "reconstruction_weight": 0}, "reconstruction"),
     ],
 )
 def test_bad_parameters_get_a_clear_error(params, message):
     selector = quick(**params)
+    before = dict(vars(selector))
     with pytest.raises(ValueError, match=message):
         selector.fit(X_SMALL, Y_SMALL)
-    assert not any(name.endswith("_") for name in vars(selector))
+    assert vars(selector) == before
 
 
 @pytest.mark.parametrize(
@@ -608,7 +608,7 @@ def test_a_callback_may_stop_a_descent(classes):
 
 
 def test_progress_bar_in_a_pipeline(classes, capsys):
-    pipe = Pipeline([("sel", quick()), ("clf", SVC())])
+    pipe = Pipeline([("sel", quick()), ("clf", LogisticRegression())])
     pipe.set_callbacks(ProgressBar()).fit(*classes)
     assert "L1InfFeatureSelector" in capsys.readouterr().out
 
@@ -646,8 +646,6 @@ def test_a_fit_on_cuda_loads_and_agrees_with_the_cpu(classes):
 
 
 def test_cross_val_score_on_a_regression_pipeline(numbers):
-    from sklearn.linear_model import Ridge
-
     X, Y, _ = numbers
     pipe = Pipeline([("sel", L1InfFeatureSelector(random_state=0)), ("reg", Ridge())])
     assert cross_val_score(pipe, X, Y, cv=3).mean() > 0.8
