@@ -19,7 +19,11 @@ class WarmStart:
 
     def __init__(self):
         self.theta = None
+        self.mu = None
         self.n_iter = 0
+
+    def guess(self, n_groups):
+        return None if self.mu is None or len(self.mu) != n_groups else self.mu
 
 
 def _is_tensor(Y):
@@ -70,16 +74,20 @@ def _check_out(out, Y):
     return out
 
 
+def _contiguous(Y, axis):
+    """Y or its transpose, whichever is C-contiguous, and the axis in it."""
+    if not Y.flags.c_contiguous and Y.flags.f_contiguous:
+        return Y.T, 1 - axis
+    return np.ascontiguousarray(Y), axis
+
+
 def _statistics(Y, axis):
     """l1 norm and largest absolute entry of every group."""
-    from ._numpy import statistics
+    from ._numpy import Groups
 
     Y = Y.detach().cpu().numpy() if _is_tensor(Y) else Y
-    Y = _check_matrix(Y)
-    total, largest = statistics(np.ascontiguousarray(Y if _check_axis(axis) else Y.T))
-    if not np.isfinite(largest).all():
-        raise ValueError("Y contains NaN or infinity.")
-    return total, largest
+    Y, axis = _contiguous(_check_matrix(Y), _check_axis(axis))
+    return Groups(Y, axis).statistics(Y)
 
 
 def l1inf_norm(Y, *, axis=-1):
@@ -129,20 +137,20 @@ def project_l1inf(Y, radius, *, axis=-1, out=None, warm_start=None):
         with torch.no_grad():
             return result.copy_(torch.from_numpy(host))
 
-    from ._numpy import project_rows
+    from ._numpy import project
 
     Y, axis, radius = _check_matrix(Y), _check_axis(axis), _check_radius(radius)
     if warm_start is not None and not isinstance(warm_start, WarmStart):
         raise TypeError(f"warm_start must be a WarmStart, got {warm_start!r}.")
     out = _check_out(out, Y)
-    rows = np.ascontiguousarray(Y if axis else Y.T)
-    result = out if axis else out.T
-    if rows is not result and np.may_share_memory(rows, result):
-        rows = rows.copy()
-    target = result if result.flags.c_contiguous else np.empty_like(rows)
-    theta, n_iter = project_rows(rows, radius, target)
-    if target is not result:
-        result[...] = target
+    source, source_axis = _contiguous(Y, axis)
+    target = out if source_axis == axis else out.T
+    if not target.flags.c_contiguous:
+        target = np.empty_like(source)
+    mu = None if warm_start is None else warm_start.guess(source.shape[1 - source_axis])
+    result = project(source, radius, source_axis, target, mu)
+    if target.base is not out and target is not out:
+        out[...] = target if source_axis == axis else target.T
     if warm_start is not None:
-        warm_start.theta, warm_start.n_iter = theta, n_iter
+        warm_start.theta, warm_start.mu, warm_start.n_iter = result
     return out

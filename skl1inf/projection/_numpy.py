@@ -1,196 +1,452 @@
-"""numba kernels of the projection, on the rows or the columns of an array."""
+"""The projection of an array: Newton's method in numba kernels.
+
+The method is explained in docs/projection.md. A *tangent* of a group is the
+pair (total, count) of the sum and number of its absolute entries above some
+level: the line (total - theta) / count never exceeds the group's level
+mu(theta), and touches it where the level is the one that the sums were taken at.
+"""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from types import FunctionType
 
 import numba
 import numpy as np
+from numba import types
 
-# Sums may be reordered (they vectorise), NaN is never assumed absent.
+# Sums may be reordered, which vectorises them; NaN is not assumed absent.
 SUM = {"reassoc", "nsz", "contract"}
-# For entries that are known to be finite.
+# Only for entries that are known to be finite.
 FINITE = SUM | {"nnan"}
-# Entries summed in one go: partial sums are short, so rounding stays small.
-CHUNK = 2048
-# Newton's method ends long before; see docs/projection.md.
+# Sums are taken in float64 over partial sums of this many entries in the
+# array's own dtype, spread over the lanes of a vector: rounding stays small.
+ROW_CHUNK = 1024
+COLUMN_CHUNK = 32
+# Columns are taken in blocks whose running sums stay in the first-level cache.
+COLUMN_BLOCK = 512
+# The proof in docs/projection.md bounds Newton's iterations below this.
 MAX_ITER = 100
+# Threads pay for their start from this many entries on.
+ENTRIES_PER_THREAD = 2**20
+
+FLOATS = types.float64[::1]
+
+
+def kernel(*arguments):
+    """Compile a function for the dtype of its first argument when it is called.
+
+    ``arguments`` are functions from that dtype to a numba type. One signature
+    accepts read-only arrays as well. Each dtype has a cache file of its own, so
+    that processes that compile at the same time can't mix them up.
+    """
+
+    def decorate(function):
+        @cache
+        def compiled(dtype):
+            name = f"{function.__name__}_{dtype}"
+            named = FunctionType(function.__code__, function.__globals__, name)
+            named.__module__, named.__qualname__ = function.__module__, name
+            signature = tuple(argument(dtype) for argument in arguments)
+            return numba.njit(signature, nogil=True, cache=True)(named)
+
+        return lambda array, *rest: compiled(array.dtype)(array, *rest)
+
+    return decorate
+
+
+def _integer(dtype):
+    return np.dtype(f"i{dtype.itemsize}")
+
+
+def _matrix(dtype):
+    return types.Array(numba.from_dtype(dtype), 2, "C", readonly=True)
+
+
+def _bits(dtype):
+    return _matrix(_integer(dtype))
+
+
+def _mask(dtype):
+    return numba.from_dtype(_integer(dtype))
+
+
+def _largest(dtype):
+    return numba.from_dtype(_integer(dtype))[::1]
+
+
+def _out(dtype):
+    return numba.from_dtype(dtype)[:, ::1]
+
+
+def _index(dtype):
+    return types.intp
+
+
+def _float(dtype):
+    return types.float64
+
+
+def _floats(dtype):
+    return FLOATS
+
+
+# Rows -----------------------------------------------------------------------
 
 
 @numba.njit(nogil=True, fastmath=SUM)
-def _sum_and_largest(row, bits, magnitude):
-    """Sum of the absolute entries; largest of them, as an integer.
+def _chunk_stats(chunk, bits, mask):
+    """Sum of the absolute entries, and the bits of the largest of them.
 
-    The order of non-negative floats is that of their bits, and NaN and
-    infinity come last: the integer maximum finds them without a branch.
+    Non-negative floats are ordered as their bits are, and infinity and NaN come
+    last: the integer maximum finds them, at no cost.
     """
-    total = 0.0
-    largest = bits[0] & magnitude
-    for j in range(row.size):
-        total += abs(np.float64(row[j]))
-        largest = max(largest, bits[j] & magnitude)
+    total = chunk.dtype.type(0)
+    largest = mask ^ mask
+    for j in range(chunk.size):
+        total += abs(chunk[j])
+        largest = max(largest, bits[j] & mask)
     return total, largest
 
 
 @numba.njit(nogil=True, fastmath=FINITE)
-def _sum_above(row, level):
-    """Sum and number of the absolute entries above a level."""
-    total = 0.0
-    count = 0.0
-    for j in range(row.size):
-        entry = abs(np.float64(row[j]))
-        total += entry if entry > level else 0.0
-        count += 1.0 if entry > level else 0.0
-    return total, count
+def _chunk_above(chunk, level):
+    """Sum over the entries above a level of what is above it, and their number."""
+    zero, one = chunk.dtype.type(0), chunk.dtype.type(1)
+    excess = count = zero
+    for j in range(chunk.size):
+        entry = abs(chunk[j])
+        excess += max(entry - level, zero)
+        count += one if entry > level else zero
+    return excess, count
 
 
 @numba.njit(nogil=True, fastmath=FINITE)
-def _clip(row, level, out):
+def _clip_row(row, level, out):
     for j in range(row.size):
         out[j] = min(max(row[j], -level), level)
 
 
-@numba.njit(nogil=True, cache=True)
-def row_stats(Y, bits, magnitude, total, largest):
-    n, m = Y.shape
-    for i in range(n):
+@kernel(_matrix, _bits, _mask, _index, _index, _floats, _largest)
+def row_stats(Y, bits, mask, start, stop, total, largest):
+    """L1 norm and largest entry (its bits) of the rows from start to stop."""
+    for i in range(start, stop):
         total[i] = 0.0
         largest[i] = 0
-        for j in range(0, m, CHUNK):
-            s, b = _sum_and_largest(
-                Y[i, j : j + CHUNK], bits[i, j : j + CHUNK], magnitude
-            )
-            total[i] += s
-            largest[i] = max(largest[i], b)
+        for j in range(0, Y.shape[1], ROW_CHUNK):
+            end = j + ROW_CHUNK
+            part, top = _chunk_stats(Y[i, j:end], bits[i, j:end], mask)
+            total[i] += part
+            largest[i] = max(largest[i], top)
 
 
-@numba.njit(nogil=True, cache=True)
-def row_pass(Y, live, mu, total, count):
-    """Tangent of every live row at mu; tell whether a count has changed."""
+@numba.njit(nogil=True)
+def _update(i, level, excess, number, theta, tol, total, count, weight):
+    """Take a new tangent, unless it is the old one up to rounding."""
+    if number == 0.0 or number == count[i] or abs(excess - theta) <= tol * number:
+        return False
+    total[i] = excess + number * level
+    count[i] = number
+    weight[i] = 1.0 / number
+    return True
+
+
+@kernel(_matrix, _index, _index, _float, _float, *[_floats] * 4)
+def row_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
+    """Tangents at mu of the rows that live; tell whether any is new."""
     changed = False
-    for i in live:
-        s, k = 0.0, 0.0
-        for j in range(0, Y.shape[1], CHUNK):
-            part, number = _sum_above(Y[i, j : j + CHUNK], mu[i])
-            s += part
-            k += number
-        if k > 0.0 and k != count[i]:
-            changed = True
-            total[i] = s
-            count[i] = k
+    for i in range(start, stop):
+        if mu[i] > 0.0:
+            level = Y.dtype.type(mu[i])
+            excess = number = 0.0
+            for j in range(0, Y.shape[1], ROW_CHUNK):
+                part, some = _chunk_above(Y[i, j : j + ROW_CHUNK], level)
+                excess += part
+                number += some
+            changed |= _update(
+                i, level, excess, number, theta, tol, total, count, weight
+            )
     return changed
 
 
-@numba.njit(nogil=True, cache=True)
-def row_clip(Y, mu, out):
-    for i in range(Y.shape[0]):
-        if mu[i] > 0:
-            _clip(Y[i], mu[i], out[i])
+@kernel(_matrix, _index, _index, _floats, _out)
+def row_clip(Y, start, stop, mu, out):
+    for i in range(start, stop):
+        if mu[i] > 0.0:
+            _clip_row(Y[i], Y.dtype.type(mu[i]), out[i])
         else:
             out[i] = 0
 
 
-@numba.njit(nogil=True, cache=True)
+# Columns: the same, all columns of a block at once ------------------------------
+
+
+@numba.njit(nogil=True, fastmath=SUM)
+def _add_stats(row, bits, mask, part, largest):
+    for i in range(row.size):
+        part[i] += abs(row[i])
+        largest[i] = max(largest[i], bits[i] & mask)
+
+
+@numba.njit(nogil=True, fastmath=FINITE)
+def _add_above(row, level, excess, count):
+    zero, one = row.dtype.type(0), row.dtype.type(1)
+    for i in range(row.size):
+        entry = abs(row[i])
+        excess[i] += max(entry - level[i], zero)
+        count[i] += one if entry > level[i] else zero
+
+
+@numba.njit(nogil=True, fastmath=FINITE)
+def _clip_columns(row, level, out):
+    for i in range(row.size):
+        out[i] = min(max(row[i], -level[i]), level[i])
+
+
+@kernel(_matrix, _bits, _mask, _index, _index, _floats, _largest)
+def column_stats(Y, bits, mask, start, stop, total, largest):
+    part = np.empty(COLUMN_BLOCK, Y.dtype)
+    for i in range(start, stop, COLUMN_BLOCK):
+        end = min(i + COLUMN_BLOCK, stop)
+        total[i:end] = 0.0
+        largest[i:end] = 0
+        for j in range(0, Y.shape[0], COLUMN_CHUNK):
+            part[:] = 0
+            for r in range(j, min(j + COLUMN_CHUNK, Y.shape[0])):
+                _add_stats(Y[r, i:end], bits[r, i:end], mask, part, largest[i:end])
+            for c in range(end - i):
+                total[i + c] += part[c]
+
+
+@kernel(_matrix, _index, _index, _float, _float, *[_floats] * 4)
+def column_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
+    changed = False
+    level = np.empty(COLUMN_BLOCK, Y.dtype)
+    part, some = np.empty_like(level), np.empty_like(level)
+    excess, number = np.empty(COLUMN_BLOCK), np.empty(COLUMN_BLOCK)
+    for i in range(start, stop, COLUMN_BLOCK):
+        end = min(i + COLUMN_BLOCK, stop)
+        level[: end - i] = mu[i:end]
+        if not level[: end - i].any():
+            continue
+        excess[:] = 0.0
+        number[:] = 0.0
+        for j in range(0, Y.shape[0], COLUMN_CHUNK):
+            part[:] = 0
+            some[:] = 0
+            for r in range(j, min(j + COLUMN_CHUNK, Y.shape[0])):
+                _add_above(Y[r, i:end], level, part, some)
+            for c in range(end - i):
+                excess[c] += part[c]
+                number[c] += some[c]
+        for c in range(end - i):
+            if level[c] > 0.0:
+                k, f = number[c], excess[c]
+                changed |= _update(
+                    i + c, level[c], f, k, theta, tol, total, count, weight
+                )
+    return changed
+
+
+@kernel(_matrix, _index, _index, _floats, _out)
+def column_clip(Y, start, stop, mu, out):
+    level = mu[start:stop].astype(Y.dtype)
+    for r in range(Y.shape[0]):
+        _clip_columns(Y[r, start:stop], level, out[r, start:stop])
+
+
+# One number a group -------------------------------------------------------------
+
+
+@numba.njit((types.Array(types.float64, 1, "C", readonly=True),), cache=True)
 def compensated_sum(x):
-    """Neumaier's sum."""
-    total = 0.0
-    error = 0.0
+    """Sum with the rounding errors of its additions added at the end."""
+    total = error = 0.0
     for value in x:
         new = total + value
-        if abs(total) >= abs(value):
-            error += (total - new) + value
-        else:
-            error += (value - new) + total
+        rest = new - total
+        error += (total - (new - rest)) + (value - rest)
         total = new
     return total + error
 
 
-@numba.njit(nogil=True, cache=True)
-def tangent_root(total, count, theta, radius):
-    """Root from the left of sum_i max((total_i - theta) / count_i, 0) = radius."""
+@numba.njit(nogil=True, fastmath=SUM)
+def _height_and_slope(total, weight, theta):
+    height = slope = 0.0
+    for i in range(total.size):
+        above = total[i] - theta
+        height += above * weight[i] if above > 0.0 else 0.0
+        slope += weight[i] if above > 0.0 else 0.0
+    return height, slope
+
+
+@numba.njit((FLOATS, FLOATS, FLOATS, FLOATS, *[types.float64] * 3, FLOATS), cache=True)
+def advance(sums, largest, total, weight, size, theta, radius, mu):
+    """Root theta, from the left, of the sum of the tangents less the radius.
+
+    Sets mu to the highest of the tangents known there: those just used, at 0
+    and at the largest entry.
+    """
     for _ in range(MAX_ITER):
-        excess = -radius
-        error = 0.0
-        slope = 0.0
-        for i in range(total.size):
-            if total[i] > theta:
-                value = (total[i] - theta) / count[i]
-                new = excess + value
-                if abs(excess) >= value:
-                    error += (excess - new) + value
-                else:
-                    error += (value - new) + excess
-                excess = new
-                slope += 1.0 / count[i]
-        excess += error
-        if not excess > 0.0 or theta + excess / slope <= theta:
+        height, slope = _height_and_slope(total, weight, theta)
+        if not height > radius or theta + (height - radius) / slope <= theta:
             break
-        theta += excess / slope
+        theta += (height - radius) / slope
+    for i in range(total.size):
+        known = max((sums[i] - theta) / size, largest[i] - theta)
+        mu[i] = max((total[i] - theta) * weight[i], known)
+        if sums[i] <= theta:
+            mu[i] = 0.0
     return theta
 
 
-def solve(Y, total, largest, radius):
-    """Levels mu of the rows of Y, theta and the number of passes over Y."""
-    m = Y.shape[1]
-    sums = total.copy()
-    theta = 0.0
-    # Two tangents are known from the start: those at mu = 0 and at the maximum.
-    count = np.full(len(total), float(m))
-    theta = tangent_root(total, count, theta, radius)
-    theta = max(theta, tangent_root(largest, np.ones(len(total)), theta, radius))
-    better = largest - theta > (total - theta) / m
-    total = np.where(better, largest, total)
-    count[better] = 1.0
-    for n_iter in range(1, MAX_ITER + 1):
-        theta = tangent_root(total, count, theta, radius)
-        live = np.flatnonzero(sums > theta)
-        mu = np.zeros(len(total))
-        mu[live] = np.maximum((total[live] - theta) / count[live], 0)
-        if not row_pass(Y, live, mu, total, count):
+@numba.njit((FLOATS, FLOATS, FLOATS, *[types.float64] * 3), cache=True)
+def settle(total, weight, mu, theta, radius, tol):
+    """Levels mu at theta, corrected until they add up to the radius.
+
+    Where the radius is tiny, the tangents at theta cancel: what is missing is
+    small against the entries, not against the radius.
+    """
+    shift = 0.0
+    theta = min(theta, np.nextafter(total.max(), 0.0))
+    for _ in range(10):
+        slope = 0.0
+        for i in range(mu.size):
+            mu[i] = max((total[i] - theta) - shift, 0.0) * weight[i]
+            slope += weight[i] if mu[i] > 0.0 else 0.0
+        excess = compensated_sum(mu) - radius
+        if slope == 0.0 or abs(excess) <= tol * radius:
             break
-    return mu, theta, n_iter
+        shift += excess / slope
 
 
-def fit_in_ball(mu, radius, dtype):
-    """Round mu so that the sum, as l1inf_norm takes it, is within the radius."""
-    rounded = mu.astype(dtype)
-    if dtype != mu.dtype:
-        rounded = np.where(rounded > mu, np.nextafter(rounded, 0, dtype=dtype), rounded)
-    while compensated_sum(rounded.astype(float)) > radius:
-        rounded = np.nextafter(rounded, np.zeros_like(rounded))
-    return rounded
+# The projection --------------------------------------------------------------------
 
 
-def statistics(Y):
-    """l1 norm and largest absolute entry of every row."""
-    n = len(Y)
-    integer = np.int64 if Y.dtype == np.float64 else np.int32
-    total, largest = np.empty(n), np.zeros(n, integer)
-    if Y.size:
-        magnitude = np.iinfo(integer).max
-        row_stats(Y, Y.view(integer), integer(magnitude), total, largest)
-    else:
-        total[:] = 0
-    return total, largest.view(Y.dtype).astype(float)
+def n_threads():
+    """As many threads as torch is allowed, where it is loaded, or else OpenMP."""
+    if "torch" in sys.modules:
+        return sys.modules["torch"].get_num_threads()
+    from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+
+    return _openmp_effective_n_threads()
 
 
-def project_rows(Y, radius, out):
-    """Project the rows of Y, finite and C-contiguous, into out."""
-    total, largest = statistics(Y)
-    if not np.isfinite(largest).all():
-        raise ValueError("Y contains NaN or infinity.")
+class Groups:
+    """The groups of a matrix, rows (axis 1) or columns (axis 0), and its kernels.
+
+    Each method runs a kernel over the groups in as many threads as pay.
+    """
+
+    def __init__(self, Y, axis):
+        self.n_groups, self.size = Y.shape if axis else Y.shape[::-1]
+        self.stats_kernel = row_stats if axis else column_stats
+        self.tangents_kernel = row_tangents if axis else column_tangents
+        self.clip_kernel = row_clip if axis else column_clip
+        parts = min(Y.size // ENTRIES_PER_THREAD, self.n_groups)
+        parts = max(1, min(parts, n_threads())) if parts > 1 else 1
+        self.bounds = [self.n_groups * part // parts for part in range(parts + 1)]
+
+    def _run(self, function, Y, before, after):
+        def run(start, stop):
+            return function(Y, *before, start, stop, *after)
+
+        if len(self.bounds) == 2:
+            return [run(*self.bounds)]
+        with ThreadPoolExecutor(len(self.bounds) - 1) as pool:
+            return list(pool.map(run, self.bounds[:-1], self.bounds[1:]))
+
+    def statistics(self, Y):
+        """L1 norm and largest absolute entry of every group, as float64."""
+        integer = _integer(Y.dtype)
+        total = np.zeros(self.n_groups)
+        largest = np.zeros(self.n_groups, integer)
+        mask = integer.type(np.iinfo(integer).max)
+        self._run(self.stats_kernel, Y, (Y.view(integer), mask), (total, largest))
+        largest = largest.view(Y.dtype).astype(np.float64)
+        if not np.isfinite(largest).all():
+            raise ValueError("Y contains NaN or infinity.")
+        return total, largest
+
+    def tangents(self, Y, *state):
+        return any(self._run(self.tangents_kernel, Y, (), state))
+
+    def clip(self, Y, mu, out):
+        self._run(self.clip_kernel, Y, (), (mu, out))
+
+
+def _newton(groups, Y, sums, largest, radius, mu):
+    """Theta, levels and number of iterations; mu is a guess of the levels or None."""
+    size = float(groups.size)
+    total, weight = sums.copy(), np.full_like(sums, 1 / size)
+    levels = np.empty_like(sums)
+    theta = advance(sums, largest, total, weight, size, 0.0, radius, levels)
+    theta = advance(
+        sums, largest, largest, np.ones_like(sums), size, theta, radius, levels
+    )
+    steep = largest - theta > (sums - theta) / size
+    total[steep] = largest[steep]
+    weight[steep] = 1.0
+    count = 1 / weight
+    state = (levels, total, count, weight)
+    eps = float(np.finfo(Y.dtype).eps)
+    n_iter = 0
+    if mu is not None:
+        # Between the bounds; any level gives a valid tangent.
+        levels[:] = np.where(levels > 0, np.clip(mu, levels, largest), 0)
+        groups.tangents(Y, theta, -1.0, *state)
+        n_iter = 1
+    while n_iter < MAX_ITER:
+        theta = advance(sums, largest, total, weight, size, theta, radius, levels)
+        n_iter += 1
+        if not groups.tangents(Y, theta, 4 * eps, *state):
+            break
+    settle(total, weight, levels, theta, radius, 2 * eps)
+    return theta, levels, n_iter
+
+
+def _fit_in_ball(mu, radius, dtype):
+    """Round mu such that its sum, as l1inf_norm takes it, is within the radius."""
+    mu = mu.astype(dtype).astype(np.float64)
+    while compensated_sum(mu) > radius:
+        mu = np.nextafter(mu.astype(dtype), dtype.type(0)).astype(np.float64)
+    return mu
+
+
+def _scale(largest, dtype):
+    """Power of 2 that brings entries to where neither sums nor steps lose digits."""
+    info = np.finfo(dtype)
+    if largest > info.max * 2.0**-64:
+        return 2.0**-64
+    if largest < info.tiny * 2.0**64:
+        return 2.0**64
+    return 1.0
+
+
+def project(Y, radius, axis, out, mu=None):
+    """Project C-contiguous Y into C-contiguous out; see project_l1inf.
+
+    Returns theta, the levels mu and the number of Newton iterations.
+    """
+    groups = Groups(Y, axis)
+    sums, largest = groups.statistics(Y)
     if compensated_sum(largest) <= radius:
         if out is not Y:
             np.copyto(out, Y)
-        return 0.0, 0
+        return 0.0, largest, 0
     if radius == 0:
         out[...] = 0
-        return total.max(), 0
-    biggest = largest.max()
-    if not 1e-200 < biggest < 1e25 * (1 + (Y.dtype == np.float64) * 1e200):
-        scale = 2.0 ** (-64 if biggest > 1 else 64 if Y.dtype == np.float32 else 600)
-        np.multiply(Y, Y.dtype.type(scale), out=out)
-        total, largest = statistics(out)
-        mu, theta, n_iter = solve(out, total, largest, radius * scale)
-        out /= Y.dtype.type(scale)
-        mu, theta, Y = mu / scale, theta / scale, out
+        return sums.max(), np.zeros_like(sums), 0
+    scale = _scale(largest.max(), Y.dtype)
+    if scale == 1:
+        theta, mu, n_iter = _newton(groups, Y, sums, largest, radius, mu)
     else:
-        mu, theta, n_iter = solve(Y, total, largest, radius)
-    row_clip(Y, fit_in_ball(mu, radius, Y.dtype), out)
-    return theta, n_iter
+        # Exact, except where entries are that much smaller than the largest.
+        Y = np.multiply(Y, Y.dtype.type(scale), out=out)
+        statistics = groups.statistics(Y)
+        theta, mu, n_iter = _newton(groups, Y, *statistics, radius * scale, None)
+        Y = np.divide(Y, Y.dtype.type(scale), out=out)
+        theta, mu = theta / scale, mu / scale
+    mu = _fit_in_ball(mu, radius, Y.dtype)
+    groups.clip(Y, mu, out)
+    return theta, mu, n_iter
