@@ -102,9 +102,9 @@ class TestMakeExpression:
         assert not np.array_equal(first[0], other[0])
 
     def test_leaves_the_global_random_state_alone(self):
-        np.random.seed(0)  # noqa: NPY002
+        np.random.seed(0)
         make_expression(10, 10, n_informative=2, random_state=0)
-        assert np.random.randint(2**30) == np.random.RandomState(0).randint(2**30)  # noqa: NPY002
+        assert np.random.randint(2**30) == np.random.RandomState(0).randint(2**30)
 
     @pytest.mark.parametrize("n_classes", [2, 3])
     def test_mask_is_the_truth(self, n_classes):
