@@ -159,7 +159,8 @@ def prepare_target(y, kind, sample_weight, class_weight):
 
 
 def _standardize(y, sample_weight):
-    scaler = StandardScaler().fit(y, sample_weight=sample_weight)
     if np.all(y == y[:1]):
         raise ValueError("y is constant: there is nothing to select features for.")
-    return scaler.transform(y).astype(np.float32)
+    # Whatever output the user has configured globally, this one is ours.
+    scaler = StandardScaler().set_output(transform="default")
+    return scaler.fit(y, sample_weight=sample_weight).transform(y).astype(np.float32)
