@@ -163,4 +163,8 @@ def _standardize(y, sample_weight):
         raise ValueError("y is constant: there is nothing to select features for.")
     # Whatever output the user has configured globally, this one is ours.
     scaler = StandardScaler().set_output(transform="default")
-    return scaler.fit(y, sample_weight=sample_weight).transform(y).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaler.fit(y, sample_weight=sample_weight)
+    if not np.isfinite(scaler.scale_).all():
+        raise ValueError("y has entries too large to standardise.")
+    return scaler.transform(y).astype(np.float32)

@@ -473,6 +473,7 @@ def replaced(value, dtype=float):
         (1e200 * X_SMALL, Y_SMALL, "too large to standardise"),
         (X_SMALL, np.zeros(20, int), "only one class"),
         (X_SMALL, np.zeros(20), "y is constant"),
+        (X_SMALL, 1e200 * X_SMALL[:, 0], "y has entries too large"),
         (X_SMALL, Y_SMALL[:-1], "inconsistent numbers of samples"),
         (X_SMALL, np.where(Y_SMALL, np.nan, 1.0), "Input y contains NaN"),
         (X_SMALL, np.where(Y_SMALL, np.inf, 1.0), "Input y contains infinity"),
