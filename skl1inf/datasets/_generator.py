@@ -82,8 +82,8 @@ def make_expression(
 
     coexpression : float, default=0.55
         Average share of a gene's variance that it owes to its module. The share
-        is uniform, as wide as fits between 0 and 1. With 0 the features are
-        independent given the class.
+        is uniform, as wide as fits between 0 and 1. With 0, all features but the
+        markers are independent.
 
     dropout : float, default=0.0
         The share of the entries that are replaced by zeros, as in single-cell
@@ -95,7 +95,7 @@ def make_expression(
 
     random_state : int, RandomState instance or None, default=None
         Determines the random numbers. Pass an int for the same output in every
-        call. See :term:`Glossary <random_state>`.
+        call.
 
     Returns
     -------
