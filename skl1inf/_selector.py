@@ -132,7 +132,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         The class labels. Only where the target is classes.
 
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         The training loss of every pass, over both descents.
 
     n_iter_ : int

@@ -1,0 +1,94 @@
+"""Configuration of the documentation."""
+
+import os
+import warnings
+
+import skl1inf
+
+project = "skl1inf"
+author = "the skl1inf developers"
+copyright = "2026, the skl1inf developers (BSD-3-Clause)"
+release = version = skl1inf.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py.md5"]
+templates_path = ["_templates"]
+
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+extlinks = {
+    "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
+    "doi": ("https://doi.org/%s", "doi:%s"),
+}
+
+# Links to other projects need the network: the build that is published sets this.
+intersphinx_mapping = (
+    {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
+    }
+    if os.environ.get("DOCS_ONLINE")
+    else {}
+)
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings say them
+numpydoc_show_class_members = False  # the class template lists them
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skl1inf"
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"changelog": [], "get_started": []}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("skl1inf",),
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "write_computation_times": False,
+    "abort_on_example_error": True,
+}
+warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+
+# What the methods that scikit-learn adds to estimators refer to in its own guide.
+SKLEARN_TARGETS = {
+    "df_output_transform",
+    "meta-estimator",
+    "metadata_routing",
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py",
+}
+
+
+def leave_unlinked(app, env, node, text):
+    """Return the plain text of a link that only the online build can resolve."""
+    return text if node["reftarget"] in SKLEARN_TARGETS else None
+
+
+def setup(app):
+    """Connect the handler, after that of intersphinx."""
+    app.connect("missing-reference", leave_unlinked, priority=900)
