@@ -2,6 +2,7 @@
 
 import gzip
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -14,7 +15,9 @@ DATA_MODULE = "skl1inf.datasets.data"
     {"return_X_y": ["boolean"], "as_frame": ["boolean"]},
     prefer_skip_nested_validation=True,
 )
-def load_srbct(*, return_X_y=False, as_frame=False):
+def load_srbct(
+    *, return_X_y: bool = False, as_frame: bool = False
+) -> Bunch | tuple[Any, Any]:
     """Load the small-round-blue-cell-tumour expression matrix (classification).
 
     Four childhood cancers that look alike under the microscope, told apart by

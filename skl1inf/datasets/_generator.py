@@ -39,17 +39,17 @@ DEPTH_SPREAD = 0.5  # of the samples, where values drop out
     prefer_skip_nested_validation=True,
 )
 def make_expression(
-    n_samples=200,
-    n_features=10000,
+    n_samples: int = 200,
+    n_features: int = 10000,
     *,
-    n_informative=50,
-    n_classes=2,
-    effect_size=3.0,
-    coexpression=0.55,
-    dropout=0.0,
-    sparse_output=False,
-    random_state=None,
-):
+    n_informative: int = 50,
+    n_classes: int = 2,
+    effect_size: float = 3.0,
+    coexpression: float = 0.55,
+    dropout: float = 0.0,
+    sparse_output: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[np.ndarray | sparse.csr_array, np.ndarray, np.ndarray]:
     r"""Generate a gene-expression matrix and say which genes are informative.
 
     Genes belong to co-expressed modules, the modules follow a few programs that
