@@ -111,14 +111,14 @@ def _chunk_stats(chunk, bits, mask):
 
 @numba.njit(nogil=True, fastmath=FINITE)
 def _chunk_above(chunk, level):
-    """Sum over the entries above a level of what is above it, and their number."""
+    """Sum and number of the entries above a level."""
     zero, one = chunk.dtype.type(0), chunk.dtype.type(1)
-    excess = count = zero
+    total = count = zero
     for j in range(chunk.size):
         entry = abs(chunk[j])
-        excess += max(entry - level, zero)
+        total += entry if entry > level else zero
         count += one if entry > level else zero
-    return excess, count
+    return total, count
 
 
 @numba.njit(nogil=True, fastmath=FINITE)
@@ -141,14 +141,14 @@ def row_stats(Y, bits, mask, start, stop, total, largest):
 
 
 @numba.njit(nogil=True)
-def _update(i, level, excess, number, theta, tol, total, count, weight):
-    """Take a new tangent, unless it is the old one up to rounding."""
-    if number == 0.0 or number == count[i] or abs(excess - theta) <= tol * number:
+def _update(i, level, above, number, theta, tol, total, count, weight):
+    """Take a group's new tangent; tell whether it is new beyond rounding."""
+    if number == 0.0 or number == count[i]:
         return False
-    total[i] = excess + number * level
+    total[i] = above
     count[i] = number
     weight[i] = 1.0 / number
-    return True
+    return abs(above - number * level - theta) > tol * above
 
 
 @kernel(_matrix, _index, _index, _float, _float, *[_floats] * 4)
@@ -158,13 +158,13 @@ def row_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
     for i in range(start, stop):
         if mu[i] > 0.0:
             level = Y.dtype.type(mu[i])
-            excess = number = 0.0
+            above = number = 0.0
             for j in range(0, Y.shape[1], ROW_CHUNK):
                 part, some = _chunk_above(Y[i, j : j + ROW_CHUNK], level)
-                excess += part
+                above += part
                 number += some
             changed |= _update(
-                i, level, excess, number, theta, tol, total, count, weight
+                i, level, above, number, theta, tol, total, count, weight
             )
     return changed
 
@@ -189,11 +189,11 @@ def _add_stats(row, bits, mask, part, largest):
 
 
 @numba.njit(nogil=True, fastmath=FINITE)
-def _add_above(row, level, excess, count):
+def _add_above(row, level, total, count):
     zero, one = row.dtype.type(0), row.dtype.type(1)
     for i in range(row.size):
         entry = abs(row[i])
-        excess[i] += max(entry - level[i], zero)
+        total[i] += entry if entry > level[i] else zero
         count[i] += one if entry > level[i] else zero
 
 
@@ -223,13 +223,13 @@ def column_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
     changed = False
     level = np.empty(COLUMN_BLOCK, Y.dtype)
     part, some = np.empty_like(level), np.empty_like(level)
-    excess, number = np.empty(COLUMN_BLOCK), np.empty(COLUMN_BLOCK)
+    above, number = np.empty(COLUMN_BLOCK), np.empty(COLUMN_BLOCK)
     for i in range(start, stop, COLUMN_BLOCK):
         end = min(i + COLUMN_BLOCK, stop)
         level[: end - i] = mu[i:end]
         if not level[: end - i].any():
             continue
-        excess[:] = 0.0
+        above[:] = 0.0
         number[:] = 0.0
         for j in range(0, Y.shape[0], COLUMN_CHUNK):
             part[:] = 0
@@ -237,13 +237,13 @@ def column_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
             for r in range(j, min(j + COLUMN_CHUNK, Y.shape[0])):
                 _add_above(Y[r, i:end], level, part, some)
             for c in range(end - i):
-                excess[c] += part[c]
+                above[c] += part[c]
                 number[c] += some[c]
         for c in range(end - i):
             if level[c] > 0.0:
-                k, f = number[c], excess[c]
+                s, k = above[c], number[c]
                 changed |= _update(
-                    i + c, level[c], f, k, theta, tol, total, count, weight
+                    i + c, level[c], s, k, theta, tol, total, count, weight
                 )
     return changed
 
