@@ -10,7 +10,10 @@ _MODULE_OF = {
     "L1InfFeatureSelector": "_selector",
     "l1inf_dual_norm": "projection",
     "l1inf_norm": "projection",
+    "project_l1": "projection",
+    "project_l12": "projection",
     "project_l1inf": "projection",
+    "project_l1inf_bilevel": "projection",
 }
 
 __all__ = sorted(_MODULE_OF)

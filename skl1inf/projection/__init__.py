@@ -1,5 +1,24 @@
-"""Norms of, and exact projections onto, the l1,inf ball."""
+"""The l1,inf ball: its norm, the dual norm and the exact projection onto it.
 
-from ._api import WarmStart, l1inf_dual_norm, l1inf_norm, project_l1inf
+Other balls that people compare it with go through the same door.
+"""
 
-__all__ = ["WarmStart", "l1inf_dual_norm", "l1inf_norm", "project_l1inf"]
+from ._api import (
+    WarmStart,
+    l1inf_dual_norm,
+    l1inf_norm,
+    project_l1,
+    project_l1inf,
+    project_l1inf_bilevel,
+    project_l12,
+)
+
+__all__ = [
+    "WarmStart",
+    "l1inf_dual_norm",
+    "l1inf_norm",
+    "project_l1",
+    "project_l1inf",
+    "project_l1inf_bilevel",
+    "project_l12",
+]

@@ -7,14 +7,34 @@ import numpy as np
 
 
 class WarmStart:
-    """What one projection leaves for the next one of a slowly moving matrix.
+    """What one projection leaves for the next, of a matrix that moves slowly.
+
+    Pass the same object to every call of :func:`project_l1inf`: each starts from
+    what the last one found, and leaves what it finds. The result does not depend
+    on it beyond rounding; the time does. Where the number of groups has changed
+    it starts afresh.
 
     Attributes
     ----------
     theta : float or None
-        The common sum over each surviving group of what was cut off.
+        The sum of what the projection cut off each group that survived; 0 if
+        the matrix was in the ball, None before the first projection.
+    mu : ndarray of shape (n_groups,) or None
+        Largest absolute entry of each group of the projection.
     n_iter : int
-        Number of Newton iterations that the last projection took.
+        Number of Newton iterations of the last projection: passes over the
+        groups that survived until then. 0 if none was needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skl1inf.projection import WarmStart, project_l1inf
+    >>> warm_start = WarmStart()
+    >>> project_l1inf(np.array([[3.0, 1.0], [1.0, 0.0]]), 2, warm_start=warm_start)
+    array([[2., 1.],
+           [0., 0.]])
+    >>> warm_start.theta
+    1.0
     """
 
     def __init__(self):
@@ -22,24 +42,42 @@ class WarmStart:
         self.mu = None
         self.n_iter = 0
 
-    def guess(self, n_groups):
-        return None if self.mu is None or len(self.mu) != n_groups else self.mu
+    def __repr__(self):
+        return f"WarmStart(theta={self.theta}, n_iter={self.n_iter})"
 
 
-def _is_tensor(Y):
+def _torch_of(Y):
+    """Give the module torch if Y is a tensor, else None, without importing it."""
     torch = sys.modules.get("torch")
-    return torch is not None and isinstance(Y, torch.Tensor)
+    return torch if torch is not None and isinstance(Y, torch.Tensor) else None
 
 
-def _check_matrix(Y, name="Y"):
-    """Y as a 2-dimensional float32 or float64 array."""
-    Y = np.asarray(Y)
-    if Y.dtype.kind not in "buif":
-        raise ValueError(f"{name} must hold real numbers, got dtype {Y.dtype}.")
-    if Y.ndim != 2:
-        raise ValueError(f"{name} must be 2-dimensional, got {Y.ndim} dimension(s).")
-    if Y.dtype not in (np.float32, np.float64) or not Y.dtype.isnative:
-        Y = Y.astype(np.float32 if Y.dtype == np.float32 else np.float64)
+def _check_kind(real, dtype):
+    if not real:
+        raise ValueError(f"Y must hold real numbers, got dtype {dtype}.")
+
+
+def _check_matrix(Y, ndims=(2,)):
+    """Y as a float32 or float64 array; as a tensor where it is not on the CPU."""
+    if (torch := _torch_of(Y)) is not None:
+        _check_kind(not Y.is_complex(), Y.dtype)
+        if Y.layout != torch.strided:
+            raise TypeError(f"Y must be a dense tensor, got layout {Y.layout}.")
+        Y = Y.detach()
+        if Y.dtype not in (torch.float32, torch.float64):
+            Y = Y.to(torch.float64)
+        if Y.device.type == "cpu":
+            Y = Y.numpy()
+    else:
+        if hasattr(Y, "tocsr"):
+            raise TypeError("Y must be dense, got a sparse matrix.")
+        Y = np.asarray(Y)
+        _check_kind(Y.dtype.kind in "buif", Y.dtype)
+        dtype = np.float32 if Y.dtype == np.float32 else np.float64
+        Y = np.asarray(Y, dtype=dtype)
+    if Y.ndim not in ndims:
+        expected = " or ".join(f"{ndim}-dimensional" for ndim in ndims)
+        raise ValueError(f"Y must be {expected}, got {Y.ndim} dimension(s).")
     return Y
 
 
@@ -48,109 +86,373 @@ def _check_axis(axis):
         raise TypeError(f"axis must be an integer, got {axis!r}.")
     if axis not in (-2, -1, 0, 1):
         raise ValueError(f"axis must be 0, 1, -1 or -2, got {axis}.")
-    return axis % 2
+    return int(axis) % 2
 
 
 def _check_radius(radius):
-    if not isinstance(radius, Real):
+    if not isinstance(radius, Real) or isinstance(radius, bool):
         raise TypeError(f"radius must be a real number, got {radius!r}.")
     if not radius >= 0:
         raise ValueError(f"radius must be non-negative, got {radius}.")
     return float(radius)
 
 
-def _check_out(out, Y):
+def _check_out(out, given, Y):
+    """Where to write the projection of Y, and what to return for it.
+
+    ``given`` is the caller's array or tensor, Y what it was validated to.
+    """
+    torch = _torch_of(given)
     if out is None:
-        return np.empty_like(Y)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a numpy array, got {type(out).__name__}.")
-    if out.shape != Y.shape or out.dtype != Y.dtype:
-        raise ValueError(
-            f"out must have shape {Y.shape} and dtype {Y.dtype}, "
-            f"got {out.shape} and {out.dtype}."
+        target = np.empty_like(Y) if isinstance(Y, np.ndarray) else Y.new_empty(Y.shape)
+        if torch is not None and isinstance(Y, np.ndarray):
+            return target, torch.from_numpy(target)
+        return target, target
+    expected = np.ndarray if torch is None else torch.Tensor
+    if not isinstance(out, expected):
+        raise TypeError(
+            f"out must be a {expected.__module__}.{expected.__name__} as Y is, "
+            f"got {type(out).__name__}."
         )
-    if not out.flags.writeable:
+    if torch is not None and out.device != given.device:
+        raise ValueError(f"out must be on {given.device} as Y is, got {out.device}.")
+    target = out
+    if torch is not None:
+        target = out.detach()
+        if out.device.type == "cpu":
+            target = target.numpy()
+            torch.autograd.graph.increment_version(out)
+    if target.shape != Y.shape or target.dtype != Y.dtype:
+        raise ValueError(
+            f"out must have shape {tuple(Y.shape)} and dtype {Y.dtype}, "
+            f"got {tuple(target.shape)} and {target.dtype}."
+        )
+    if isinstance(target, np.ndarray) and not target.flags.writeable:
         raise ValueError("out is read-only.")
-    return out
+    return target, out
+
+
+def _same_memory(first, second):
+    return first.__array_interface__["data"] == second.__array_interface__["data"] and (
+        first.strides == second.strides
+    )
+
+
+def _separate(Y, out):
+    """Y, copied if it overlaps out in another way than by being the same."""
+    if np.may_share_memory(Y, out) and not _same_memory(Y, out):
+        return Y.copy()
+    return Y
 
 
 def _contiguous(Y, axis):
     """Y or its transpose, whichever is C-contiguous, and the axis in it."""
-    if not Y.flags.c_contiguous and Y.flags.f_contiguous:
+    if Y.flags.f_contiguous and not Y.flags.c_contiguous:
         return Y.T, 1 - axis
     return np.ascontiguousarray(Y), axis
 
 
 def _statistics(Y, axis):
-    """l1 norm and largest absolute entry of every group."""
+    """L1 norm and largest absolute entry of every group, as float64 arrays."""
     from ._numpy import Groups
 
-    Y = Y.detach().cpu().numpy() if _is_tensor(Y) else Y
-    Y, axis = _contiguous(_check_matrix(Y), _check_axis(axis))
+    Y, axis = _check_matrix(Y), _check_axis(axis)
+    if not isinstance(Y, np.ndarray):
+        from ._torch import statistics
+
+        return (numbers.cpu().numpy() for numbers in statistics(Y, axis))
+    Y, axis = _contiguous(Y, axis)
     return Groups(Y, axis).statistics(Y)
 
 
 def l1inf_norm(Y, *, axis=-1):
-    """Sum over the groups of each group's largest absolute entry."""
-    from ._numpy import compensated_sum
-
-    return float(compensated_sum(_statistics(Y, axis)[1]))
-
-
-def l1inf_dual_norm(Y, *, axis=-1):
-    """Largest l1 norm of a group."""
-    return float(_statistics(Y, axis)[0].max(initial=0))
-
-
-def project_l1inf(Y, radius, *, axis=-1, out=None, warm_start=None):
-    """Project a matrix onto the l1,inf ball.
+    """Sum over the groups of each group's largest absolute entry.
 
     Parameters
     ----------
     Y : array or tensor of shape (n_groups, group_size)
-        Matrix to project; groups are its columns where ``axis=0``.
-    radius : float
-        Radius of the ball, non-negative.
+        Real and finite; each column is a group where ``axis=0``.
     axis : {-1, 0, 1}, default=-1
-        Axis along which the maximum is taken: each row is a group by default.
-    out : array or tensor like Y, default=None
-        Where the result goes; may be Y.
-    warm_start : WarmStart, default=None
-        Start from, and update, what an earlier projection left.
+        Axis along which the maximum is taken: by default each row is a group.
 
     Returns
     -------
-    array or tensor
-        The point of the ball that is nearest to Y.
+    float
+        The norm, accumulated in float64 with compensation for rounding.
+
+    See Also
+    --------
+    project_l1inf : Projection onto the ball of this norm.
+    l1inf_dual_norm : The dual norm.
+
+    Examples
+    --------
+    >>> from skl1inf import l1inf_norm
+    >>> l1inf_norm([[3.0, -1.0], [0.0, 2.0]])
+    5.0
     """
-    if _is_tensor(Y):
-        if out is not None and (
-            out.shape != Y.shape or out.dtype != Y.dtype or out.device != Y.device
-        ):
-            raise ValueError("out must have the shape, dtype and device of Y.")
-        result = Y.new_empty(Y.shape) if out is None else out
-        host = project_l1inf(
-            Y.detach().cpu().numpy(), radius, axis=axis, warm_start=warm_start
-        )
-        import torch
+    from ._numpy import compensated_sum
 
-        with torch.no_grad():
-            return result.copy_(torch.from_numpy(host))
+    _, largest = _statistics(Y, axis)
+    return float(compensated_sum(largest))
 
+
+def l1inf_dual_norm(Y, *, axis=-1):
+    """Largest l1 norm of a group: the dual of the l1,inf norm.
+
+    Parameters
+    ----------
+    Y : array or tensor of shape (n_groups, group_size)
+        Real and finite; each column is a group where ``axis=0``.
+    axis : {-1, 0, 1}, default=-1
+        Axis along which the sum is taken: by default each row is a group.
+
+    Returns
+    -------
+    float
+        The norm; rounding is that of sums in the dtype of Y over a thousand
+        entries, and of float64 beyond.
+
+    See Also
+    --------
+    l1inf_norm : The norm that it is dual to.
+
+    Examples
+    --------
+    >>> from skl1inf import l1inf_dual_norm
+    >>> l1inf_dual_norm([[3.0, -1.0], [0.0, 2.0]])
+    4.0
+    """
+    total, _ = _statistics(Y, axis)
+    return float(total.max(initial=0))
+
+
+def _project_array(Y, radius, axis, out, mu):
+    """Bring Y and out to C-contiguous layout for the numba kernels."""
     from ._numpy import project
 
-    Y, axis, radius = _check_matrix(Y), _check_axis(axis), _check_radius(radius)
-    if warm_start is not None and not isinstance(warm_start, WarmStart):
-        raise TypeError(f"warm_start must be a WarmStart, got {warm_start!r}.")
-    out = _check_out(out, Y)
+    Y = _separate(Y, out)
     source, source_axis = _contiguous(Y, axis)
     target = out if source_axis == axis else out.T
     if not target.flags.c_contiguous:
         target = np.empty_like(source)
-    mu = None if warm_start is None else warm_start.guess(source.shape[1 - source_axis])
     result = project(source, radius, source_axis, target, mu)
-    if target.base is not out and target is not out:
+    if not np.may_share_memory(target, out):
         out[...] = target if source_axis == axis else target.T
+    return result
+
+
+def project_l1inf(Y, radius, *, axis=-1, out=None, warm_start=None):
+    """Project a matrix onto the l1,inf ball, exactly.
+
+    The ball of radius C holds the matrices W whose groups' largest absolute
+    entries add up to at most C. The projection of Y clips group i to
+    ``[-mu_i, mu_i]``: groups that lose less than all of their entries all lose
+    the same sum theta, and a group whose l1 norm is at most theta becomes zero.
+
+    Parameters
+    ----------
+    Y : array or tensor of shape (n_groups, group_size)
+        Matrix to project, real and finite, in any memory layout; each column is
+        a group where ``axis=0``. Other dtypes than float32 and float64 are
+        converted to float64.
+    radius : float
+        Radius of the ball, at least 0.
+    axis : {-1, 0, 1}, default=-1
+        Axis along which the maximum is taken: by default each row is a group.
+    out : array or tensor, default=None
+        Where to write the result; of the shape, dtype and device of the result.
+        May be Y itself.
+    warm_start : WarmStart, default=None
+        What an earlier projection of a similar matrix left: fewer iterations.
+
+    Returns
+    -------
+    array or tensor of the shape of Y
+        The nearest point of the ball: `out` where it is given. A tensor where Y
+        is one, on its device and detached from any graph. Its :func:`l1inf_norm`
+        is at most `radius`, to the last bit, and a matrix in the ball is returned
+        unchanged, to the last bit.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If Y is not a matrix of finite real numbers, `radius` is negative or NaN,
+        or `out` does not fit.
+
+    See Also
+    --------
+    l1inf_norm : The norm of this ball.
+    project_l1inf_bilevel : A cheaper point of the ball, not the nearest.
+
+    Notes
+    -----
+    Newton's method on theta and all mu_i together, from the left, after [1]_ and
+    [2]_ with tangents in place of their sorting; it ends after finitely many
+    passes, in practice two to seven.
+
+    References
+    ----------
+    .. [1] Chu, Zhang, Sun, Tao, "Semismooth Newton Algorithm for Efficient
+       Projections onto l1,inf-norm Ball", ICML 2020.
+    .. [2] Perez, Condat, Barlaud, "Near-Linear Time Projection onto the l1,inf
+       Ball; Application to Sparse Autoencoders", arXiv:2307.09836.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skl1inf import project_l1inf
+    >>> project_l1inf(np.array([[3.0, 1.0, -3.0], [0.5, 0.5, 0.0]]), 2)
+    array([[ 2.,  1., -2.],
+           [ 0.,  0.,  0.]])
+    """
+    given, Y = Y, _check_matrix(Y)
+    axis, radius = _check_axis(axis), _check_radius(radius)
+    if warm_start is not None and not isinstance(warm_start, WarmStart):
+        raise TypeError(f"warm_start must be a WarmStart, got {warm_start!r}.")
+    target, result = _check_out(out, given, Y)
+    mu = None
+    if warm_start is not None and warm_start.mu is not None:
+        mu = warm_start.mu if len(warm_start.mu) == Y.shape[1 - axis] else None
+    if isinstance(Y, np.ndarray):
+        found = _project_array(Y, radius, axis, target, mu)
+    else:
+        from ._torch import project
+
+        found = project(Y, radius, axis, target, mu)
     if warm_start is not None:
-        warm_start.theta, warm_start.mu, warm_start.n_iter = result
-    return out
+        warm_start.theta, warm_start.mu, warm_start.n_iter = found
+    return result
+
+
+def _project_with(function, Y, radius, out, *axis, ndims=(2,)):
+    """Project through a function of (Y, radius, axis), of arrays or tensors."""
+    given, Y = Y, _check_matrix(Y, ndims)
+    axis = [_check_axis(each) for each in axis]
+    radius = _check_radius(radius)
+    target, result = _check_out(out, given, Y)
+    target[...] = function(Y, radius, *axis)
+    return result
+
+
+def project_l1inf_bilevel(Y, radius, *, axis=-1, out=None):
+    """Bi-level relaxation of the projection onto the l1,inf ball.
+
+    Clips group i at ``u_i``, where u is the projection of the vector of the
+    groups' largest absolute entries onto the l1 ball. The result is in the l1,inf
+    ball and is not the nearest point of it: groups survive by their largest entry
+    alone, whatever their other entries.
+
+    Parameters
+    ----------
+    Y : array or tensor of shape (n_groups, group_size)
+        Matrix to project, real and finite.
+    radius : float
+        Radius of the ball, at least 0.
+    axis : {-1, 0, 1}, default=-1
+        Axis along which the maximum is taken: by default each row is a group.
+    out : array or tensor, default=None
+        Where to write the result; may be Y.
+
+    Returns
+    -------
+    array or tensor of the shape of Y
+        A matrix in the ball, up to rounding.
+
+    See Also
+    --------
+    project_l1inf : The nearest point of the ball.
+
+    References
+    ----------
+    .. [1] Barlaud, Perez, Marmorat, "A new Linear Time Bi-level l1,inf projection;
+       Application to the sparsification of auto-encoders neural networks",
+       arXiv:2407.16293, Algorithm 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skl1inf import project_l1inf_bilevel
+    >>> project_l1inf_bilevel(np.array([[3.0, 1.0], [1.0, 0.0]]), 2)
+    array([[2., 1.],
+           [0., 0.]])
+    """
+    from ._others import bilevel
+
+    return _project_with(bilevel, Y, radius, out, axis)
+
+
+def project_l12(Y, radius, *, axis=-1, out=None):
+    """Project onto the l1,2 ball: the sum of the groups' Euclidean norms.
+
+    The ball of the group lasso. Groups whose norm is at most a threshold become
+    zero, the others are shortened by it.
+
+    Parameters
+    ----------
+    Y : array or tensor of shape (n_groups, group_size)
+        Matrix to project, real and finite.
+    radius : float
+        Radius of the ball, at least 0.
+    axis : {-1, 0, 1}, default=-1
+        Axis along which the norm is taken: by default each row is a group.
+    out : array or tensor, default=None
+        Where to write the result; may be Y.
+
+    Returns
+    -------
+    array or tensor of the shape of Y
+        The nearest point of the ball, up to rounding.
+
+    References
+    ----------
+    .. [1] Yuan, Lin, "Model selection and estimation in regression with grouped
+       variables", JRSS B 68, 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skl1inf import project_l12
+    >>> project_l12(np.array([[3.0, 4.0], [1.0, 0.0]]), 2)
+    array([[1.2, 1.6],
+           [0. , 0. ]])
+    """
+    from ._others import l12
+
+    return _project_with(l12, Y, radius, out, axis)
+
+
+def project_l1(Y, radius, *, out=None):
+    """Project onto the l1 ball: the sum of the absolute entries.
+
+    Parameters
+    ----------
+    Y : array or tensor of shape (n,) or (n_groups, group_size)
+        Vector or matrix to project, real and finite; a matrix as a whole.
+    radius : float
+        Radius of the ball, at least 0.
+    out : array or tensor, default=None
+        Where to write the result; may be Y.
+
+    Returns
+    -------
+    array or tensor of the shape of Y
+        The nearest point of the ball, up to rounding.
+
+    References
+    ----------
+    .. [1] Condat, "Fast projection onto the simplex and the l1 ball",
+       Mathematical Programming 158, 2016 (the method of Michelot, section 2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skl1inf import project_l1
+    >>> project_l1(np.array([3.0, -2.0, 0.5]), 2)
+    array([ 1.5, -0.5,  0. ])
+    """
+    from ._others import l1
+
+    return _project_with(l1, Y, radius, out, ndims=(1, 2))

@@ -261,13 +261,18 @@ def column_clip(Y, start, stop, mu, out):
 @numba.njit((types.Array(types.float64, 1, "C", readonly=True),), cache=True)
 def compensated_sum(x):
     """Sum with the rounding errors of its additions added at the end."""
-    total = error = 0.0
-    for value in x:
-        new = total + value
-        rest = new - total
-        error += (total - (new - rest)) + (value - rest)
-        total = new
-    return total + error
+    for scale in (1.0, 2.0**-64):
+        total = error = 0.0
+        for entry in x:
+            value = entry * scale
+            new = total + value
+            rest = new - total
+            error += (total - (new - rest)) + (value - rest)
+            total = new
+        # Only an overflow asks for the second round.
+        if np.isfinite(total + error):
+            break
+    return (total + error) / scale
 
 
 @numba.njit(nogil=True, fastmath=SUM)
@@ -376,7 +381,10 @@ class Groups:
 
 
 def _newton(groups, Y, sums, largest, radius, mu):
-    """Theta, levels and number of iterations; mu is a guess of the levels or None."""
+    """Tangents at the projection, theta and the number of iterations.
+
+    mu is a guess of the levels, or None.
+    """
     size = float(groups.size)
     total, weight = sums.copy(), np.full_like(sums, 1 / size)
     levels = np.empty_like(sums)
@@ -401,19 +409,10 @@ def _newton(groups, Y, sums, largest, radius, mu):
         n_iter += 1
         if not groups.tangents(Y, theta, 4 * eps, *state):
             break
-    settle(total, weight, levels, theta, radius, 2 * eps)
-    return theta, levels, n_iter
+    return total, weight, theta, n_iter
 
 
-def _fit_in_ball(mu, radius, dtype):
-    """Round mu such that its sum, as l1inf_norm takes it, is within the radius."""
-    mu = mu.astype(dtype).astype(np.float64)
-    while compensated_sum(mu) > radius:
-        mu = np.nextafter(mu.astype(dtype), dtype.type(0)).astype(np.float64)
-    return mu
-
-
-def _scale(largest, dtype):
+def scale_of(largest, dtype):
     """Power of 2 that brings entries to where neither sums nor steps lose digits."""
     info = np.finfo(dtype)
     if largest > info.max * 2.0**-64:
@@ -423,10 +422,23 @@ def _scale(largest, dtype):
     return 1.0
 
 
+def final_levels(total, weight, theta, radius, scale, dtype):
+    """Levels mu, rounded to the dtype, that l1inf_norm adds up to the radius at most.
+
+    The tangents and theta are those of the matrix times scale.
+    """
+    mu = np.empty_like(total)
+    settle(total, weight, mu, theta, radius * scale, 2 * float(np.finfo(dtype).eps))
+    mu = (mu / scale).astype(dtype)
+    while compensated_sum(mu.astype(np.float64)) > radius:
+        mu = np.nextafter(mu, dtype.type(0))
+    return mu.astype(np.float64)
+
+
 def project(Y, radius, axis, out, mu=None):
     """Project C-contiguous Y into C-contiguous out; see project_l1inf.
 
-    Returns theta, the levels mu and the number of Newton iterations.
+    ``mu`` is a guess of the levels. Returns theta, mu and the number of iterations.
     """
     groups = Groups(Y, axis)
     sums, largest = groups.statistics(Y)
@@ -436,17 +448,16 @@ def project(Y, radius, axis, out, mu=None):
         return 0.0, largest, 0
     if radius == 0:
         out[...] = 0
-        return sums.max(), np.zeros_like(sums), 0
-    scale = _scale(largest.max(), Y.dtype)
-    if scale == 1:
-        theta, mu, n_iter = _newton(groups, Y, sums, largest, radius, mu)
-    else:
-        # Exact, except where entries are that much smaller than the largest.
+        return float(sums.max()), np.zeros_like(sums), 0
+    scale = scale_of(largest.max(), Y.dtype)
+    if scale != 1:
+        # Exact, except for entries that are that much smaller than the largest.
         Y = np.multiply(Y, Y.dtype.type(scale), out=out)
-        statistics = groups.statistics(Y)
-        theta, mu, n_iter = _newton(groups, Y, *statistics, radius * scale, None)
+        sums, largest = groups.statistics(Y)
+        mu = None
+    total, weight, theta, n_iter = _newton(groups, Y, sums, largest, radius * scale, mu)
+    if scale != 1:
         Y = np.divide(Y, Y.dtype.type(scale), out=out)
-        theta, mu = theta / scale, mu / scale
-    mu = _fit_in_ball(mu, radius, Y.dtype)
+    mu = final_levels(total, weight, theta, radius, scale, Y.dtype)
     groups.clip(Y, mu, out)
-    return theta, mu, n_iter
+    return theta / scale, mu, n_iter

@@ -1,0 +1,110 @@
+"""The projection of a tensor on a device, in vectorised operations.
+
+The method is that of _numpy.py. Passes over the tensor and Newton's steps stay
+on the device; the host looks once at the groups' statistics, once after every
+batch of iterations, and rounds the final levels.
+"""
+
+import numpy as np
+import torch
+
+from . import _numpy
+
+# Iterations between two looks at whether a count has changed.
+BATCH = 3
+# Newton's steps on the tangents in one iteration. Where they are too few, theta
+# is still left of the root, and the next iteration goes on from there.
+STEPS = 6
+
+
+def statistics(Y, axis):
+    """L1 norm and largest absolute entry of every group, in float64."""
+    magnitudes = Y.abs()
+    if 0 in Y.shape:
+        total = largest = magnitudes.sum(axis, dtype=torch.float64)
+    else:
+        total = magnitudes.sum(axis, dtype=torch.float64)
+        largest = magnitudes.amax(axis).to(torch.float64)
+    if not bool(torch.isfinite(largest).all()):
+        raise ValueError("Y contains NaN or infinity.")
+    return total, largest
+
+
+def _tangents(Y, axis, mu):
+    """Sum and number of the entries above mu: one temporary of the size of Y."""
+    level = mu.to(Y.dtype).unsqueeze(axis)
+    above = Y.abs().sub_(level).clamp_(min=0)
+    excess = above.sum(axis, dtype=torch.float64)
+    count = above.sign_().sum(axis, dtype=torch.float64)
+    return excess + count * level.squeeze(axis), count
+
+
+def _advance(sums, largest, total, weight, size, theta, radius):
+    """Newton's steps on theta from the left; the highest known tangents there."""
+    for _ in range(STEPS):
+        above = (total - theta).clamp_(min=0)
+        slope = (weight * (above > 0)).sum()
+        step = ((above * weight).sum() - radius) / slope
+        # No slope, no step: 0 / 0 and -radius / 0 both leave theta as it is.
+        theta = theta + step.nan_to_num(nan=0.0, neginf=0.0).clamp_(min=0)
+    known = torch.maximum((sums - theta) / size, largest - theta)
+    mu = torch.maximum((total - theta).clamp_(min=0) * weight, known)
+    return theta, mu.where(sums > theta, 0)
+
+
+def _newton(Y, axis, sums, largest, radius, guess):
+    """Tangents at the projection, theta and the number of iterations."""
+    size = Y.shape[axis]
+    total, weight = sums, torch.full_like(sums, 1 / size)
+    theta = sums.new_zeros(())
+    state = (sums, largest)
+    theta, _ = _advance(*state, total, weight, size, theta, radius)
+    theta, mu = _advance(*state, largest, torch.ones_like(sums), size, theta, radius)
+    steep = largest - theta > (sums - theta) / size
+    total, weight = total.where(~steep, largest), weight.where(~steep, 1)
+    if guess is not None:
+        guess = torch.as_tensor(guess, device=Y.device)
+        mu = mu.where(mu <= 0, torch.minimum(torch.maximum(guess, mu), largest))
+    else:
+        theta, mu = _advance(*state, total, weight, size, theta, radius)
+    tol = 4 * torch.finfo(Y.dtype).eps
+    n_iter = 0
+    while n_iter < _numpy.MAX_ITER:
+        for _ in range(BATCH):
+            above, count = _tangents(Y, axis, mu)
+            new = (mu > 0) & (count > 0) & (count * weight != 1)
+            off = (above - count * mu - theta).abs() > tol * above
+            changed = (new & off).any()
+            total = above.where(new, total)
+            weight = count.reciprocal().where(new, weight)
+            theta, mu = _advance(*state, total, weight, size, theta, radius)
+        n_iter += BATCH
+        if not bool(changed):
+            break
+    return total, weight, theta, n_iter
+
+
+def project(Y, radius, axis, out, guess=None):
+    """Project Y into out; see _numpy.project."""
+    sums, largest = statistics(Y, axis)
+    host = largest.cpu().numpy()
+    if _numpy.compensated_sum(host) <= radius:
+        out.copy_(Y)
+        return 0.0, host, 0
+    if radius == 0:
+        out.zero_()
+        return float(sums.max()), host * 0, 0
+    dtype = np.dtype("f8" if Y.dtype == torch.float64 else "f4")
+    scale = _numpy.scale_of(host.max(), dtype)
+    scaled = Y
+    if scale != 1:
+        scaled, guess = Y * scale, None
+        sums, largest = statistics(scaled, axis)
+    total, weight, theta, n_iter = _newton(
+        scaled, axis, sums, largest, radius * scale, guess
+    )
+    total, weight, theta = total.cpu().numpy(), weight.cpu().numpy(), float(theta)
+    mu = _numpy.final_levels(total, weight, theta, radius, scale, dtype)
+    level = torch.as_tensor(mu, dtype=Y.dtype, device=Y.device).unsqueeze(axis)
+    torch.clamp(Y, -level, level, out=out)
+    return theta / scale, mu, n_iter
