@@ -400,8 +400,8 @@ def _newton(groups, Y, sums, largest, radius, mu):
     eps = float(np.finfo(Y.dtype).eps)
     n_iter = 0
     if mu is not None:
-        # Between the bounds; any level gives a valid tangent.
-        levels[:] = np.where(levels > 0, np.clip(mu, levels, largest), 0)
+        # A tangent at any level is valid; groups guessed dead keep the known ones.
+        levels[:] = np.where(levels > 0, np.fmin(np.fmax(mu, 0), largest), 0)
         groups.tangents(Y, theta, -1.0, *state)
         n_iter = 1
     while n_iter < MAX_ITER:

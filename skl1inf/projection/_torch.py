@@ -64,7 +64,7 @@ def _newton(Y, axis, sums, largest, radius, guess):
     total, weight = total.where(~steep, largest), weight.where(~steep, 1)
     if guess is not None:
         guess = torch.as_tensor(guess, device=Y.device)
-        mu = mu.where(mu <= 0, torch.minimum(torch.maximum(guess, mu), largest))
+        mu = mu.where(mu <= 0, torch.fmin(guess, largest))
     else:
         theta, mu = _advance(*state, total, weight, size, theta, radius)
     tol = 4 * torch.finfo(Y.dtype).eps
