@@ -1,0 +1,158 @@
+"""Time the projection against the copy of the matrix and published algorithms.
+
+    python benchmarks/bench_projection.py            # the grid and the figure
+    python benchmarks/bench_projection.py --growth   # 10^4 to 10^8 entries as well
+
+Single-threaded unless OMP_NUM_THREADS says otherwise. Ratios are medians of runs
+that alternate with copies, into an output that is reused.
+"""
+
+import argparse
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+from published_projections import PUBLISHED
+
+from skl1inf import l1inf_norm, project_l1inf
+from skl1inf.projection import WarmStart
+
+GRID = [
+    (1000, 1000, "uniform", (0.001, 0.1, 1, 10, 100, 500, 900)),
+    (10000, 100, "normal", (0.1, 1, 10, 100, 1000, 10000)),
+    (1000, 10000, "normal", (0.1, 1, 10, 100, 1000)),
+]
+COLUMNS = [
+    "n_groups",
+    "group_size",
+    "entries",
+    "dtype",
+    "radius",
+    "share_of_groups_zeroed",
+    "algorithm",
+    "n_iter",
+    "copy_ms",
+    "times_copy",
+]
+
+
+def matrix(n_groups, group_size, entries, dtype):
+    rng = np.random.default_rng(0)
+    draw = {"uniform": rng.random, "normal": rng.standard_normal}[entries]
+    return np.abs(draw((n_groups, group_size))).astype(dtype)
+
+
+def times(function, copy, n_runs):
+    """Median seconds of a function and of the copies between its runs."""
+    function()
+    function_times, copy_times = [], []
+    for _ in range(n_runs):
+        for run, into in ((copy, copy_times), (function, function_times)):
+            start = time.perf_counter()
+            run()
+            into.append(time.perf_counter() - start)
+    return np.median(function_times), np.median(copy_times)
+
+
+def spams_projection(Y, theta):
+    """SPAMS's proximal operator at the penalty whose solution is our projection."""
+    import spams
+
+    # SPAMS takes groups as rows of a Fortran-ordered matrix.
+    fortran = np.asfortranarray(Y)
+    return lambda: spams.proximalFlat(
+        fortran, False, lambda1=theta, regul="l1linf", numThreads=1
+    )
+
+
+def measure(n_groups, group_size, entries, dtype, radii, peers, n_runs):
+    Y = matrix(n_groups, group_size, entries, dtype)
+    out = np.empty_like(Y)
+    for radius in radii:
+        found = WarmStart()
+        expected = project_l1inf(Y, radius, warm_start=found)
+        zeroed = 1 - expected.any(axis=1).mean()
+        contenders = {"skl1inf": lambda r=radius: project_l1inf(Y, r, out=out)}
+        warm = WarmStart()
+        contenders["skl1inf_warm"] = lambda r=radius, w=warm: project_l1inf(
+            Y, r, out=out, warm_start=w
+        )
+        if peers:
+            for name, function in PUBLISHED.items():
+                contenders[name] = lambda f=function, r=radius: f(Y, r, out)
+            contenders["spams"] = spams_projection(Y, found.theta)
+        for name, function in contenders.items():
+            runs = n_runs if name.startswith("skl1inf") else 3
+            seconds, copy = times(function, lambda: np.copyto(out, Y), runs)
+            result = function()
+            result = out if result is None else result
+            error = np.abs(result - expected).max() / Y.max()
+            if error > (1e-4 if name == "spams" else 1e-9) and dtype == "float64":
+                raise AssertionError(f"{name} is off by {error}")
+            row = (
+                *(n_groups, group_size, entries, dtype, radius),
+                *(round(zeroed, 3), name, found.n_iter if name == "skl1inf" else ""),
+                *(round(1e3 * copy, 4), round(seconds / copy, 2)),
+            )
+            print(*(f"{value!s:>12}" for value in row), flush=True)
+            yield row
+
+
+def growth(n_runs):
+    """From 10^4 to 10^8 entries, 1000 a group, a tenth of the norm."""
+    for exponent in range(4, 9):
+        n_groups = 10 ** (exponent - 3)
+        Y = matrix(n_groups, 1000, "normal", "float64")
+        radius = 0.1 * l1inf_norm(Y)
+        del Y
+        runs = n_runs if exponent < 8 else 3
+        yield from measure(n_groups, 1000, "normal", "float64", (radius,), False, runs)
+
+
+def draw(rows, path):
+    """Times of the copy against the share of groups zeroed."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(GRID), figsize=(11, 3.8), sharey=True)
+    for axis, (n_groups, group_size, entries, _) in zip(axes, GRID, strict=True):
+        chosen = [
+            r for r in rows if r[:4] == (n_groups, group_size, entries, "float64")
+        ]
+        for name in dict.fromkeys(row[6] for row in chosen):
+            points = sorted((row[5], row[9]) for row in chosen if row[6] == name)
+            axis.plot(*zip(*points, strict=True), "o-", label=name, markersize=4)
+        axis.axhline(1, color="gray", linewidth=0.8)
+        axis.set(yscale="log", title=f"{n_groups} x {group_size} {entries}")
+        axis.set_xlabel("share of groups zeroed")
+    axes[0].set_ylabel("time / copy of the matrix")
+    axes[-1].legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    print(*(f"{name[:12]:>12}" for name in COLUMNS))
+    rows = []
+    for n_groups, group_size, entries, radii in GRID:
+        for dtype in ("float64", "float32"):
+            peers = not arguments.no_peers and dtype == "float64"
+            rows += measure(
+                n_groups, group_size, entries, dtype, radii, peers, arguments.runs
+            )
+    if arguments.growth:
+        rows += growth(arguments.runs)
+    with open(arguments.output / "projection.csv", "w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *rows])
+    draw(rows, arguments.output / "projection.png")
+
+
+if __name__ == "__main__":
+    main()
