@@ -111,7 +111,7 @@ def growth(n_runs):
 
 
 def draw(rows, path):
-    """Times of the copy against the share of groups zeroed."""
+    """Draw times of the copy against the share of groups zeroed."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(GRID), figsize=(11, 3.8), sharey=True)

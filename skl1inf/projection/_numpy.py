@@ -25,7 +25,8 @@ ROW_CHUNK = 1024
 COLUMN_CHUNK = 32
 # Columns are taken in blocks whose running sums stay in the first-level cache.
 COLUMN_BLOCK = 512
-# The proof in docs/projection.md bounds Newton's iterations below this.
+# A net under the proof in docs/projection.md, which is free of rounding; two to
+# seven iterations are usual, and the result is in the ball whatever their number.
 MAX_ITER = 100
 # Threads pay for their start from this many entries on.
 ENTRIES_PER_THREAD = 2**20
