@@ -227,11 +227,13 @@ def column_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
     above, number = np.empty(COLUMN_BLOCK), np.empty(COLUMN_BLOCK)
     for i in range(start, stop, COLUMN_BLOCK):
         end = min(i + COLUMN_BLOCK, stop)
-        level[: end - i] = mu[i:end]
-        if not level[: end - i].any():
+        alive = False
+        for c in range(end - i):
+            level[c] = mu[i + c]
+            above[c] = number[c] = 0.0
+            alive |= level[c] > 0.0
+        if not alive:
             continue
-        above[:] = 0.0
-        number[:] = 0.0
         for j in range(0, Y.shape[0], COLUMN_CHUNK):
             part[:] = 0
             some[:] = 0
