@@ -132,6 +132,9 @@ def _clip_row(row, level, out):
 def row_stats(Y, bits, mask, start, stop, total, largest):
     """L1 norm and largest entry (its bits) of the rows from start to stop."""
     for i in range(start, stop):
+        if Y.shape[1] <= ROW_CHUNK:
+            total[i], largest[i] = _chunk_stats(Y[i], bits[i], mask)
+            continue
         total[i] = 0.0
         largest[i] = 0
         for j in range(0, Y.shape[1], ROW_CHUNK):
@@ -152,6 +155,21 @@ def _update(i, level, above, number, theta, tol, total, count, weight):
     return abs(above - number * level - theta) > tol * above
 
 
+@numba.njit(nogil=True)
+def _above(row, level):
+    """Sum and number of the entries above a level, piece by piece in float64."""
+    if row.size <= ROW_CHUNK:
+        # Without a loop over pieces, which short rows would feel.
+        total, count = _chunk_above(row, level)
+        return np.float64(total), np.float64(count)
+    total = count = 0.0
+    for j in range(0, row.size, ROW_CHUNK):
+        part, some = _chunk_above(row[j : j + ROW_CHUNK], level)
+        total += part
+        count += some
+    return total, count
+
+
 @kernel(_matrix, _index, _index, _float, _float, *[_floats] * 4)
 def row_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
     """Tangents at mu of the rows that live; tell whether any is new."""
@@ -159,11 +177,7 @@ def row_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
     for i in range(start, stop):
         if mu[i] > 0.0:
             level = Y.dtype.type(mu[i])
-            above = number = 0.0
-            for j in range(0, Y.shape[1], ROW_CHUNK):
-                part, some = _chunk_above(Y[i, j : j + ROW_CHUNK], level)
-                above += part
-                number += some
+            above, number = _above(Y[i], level)
             changed |= _update(
                 i, level, above, number, theta, tol, total, count, weight
             )
@@ -433,8 +447,10 @@ def final_levels(total, weight, theta, radius, scale, dtype):
     mu = np.empty_like(total)
     settle(total, weight, mu, theta, radius * scale, 2 * float(np.finfo(dtype).eps))
     mu = (mu / scale).astype(dtype)
+    bits = mu.view(_integer(dtype))
     while compensated_sum(mu.astype(np.float64)) > radius:
-        mu = np.nextafter(mu, dtype.type(0))
+        # The next float towards zero is the next integer.
+        bits -= bits > 0
     return mu.astype(np.float64)
 
 
