@@ -114,68 +114,49 @@ def _sift(values, start, size):
 
 @numba.njit(nogil=True)
 def perez_heap(Y, radius, out):
-    """Walk up the breakpoints from theta = 0 with heaps (Perez et al., 2023).
+    """Walk down the breakpoints from the largest theta (Perez et al., 2023).
 
-    A heap a group yields its entries in falling order, as far as they are clipped;
-    a heap of the groups yields the next breakpoint.
+    A group comes alive at theta = its sum, all of its entries clipped; then they
+    drop out in rising order, which a heap made at that moment yields. A heap of the
+    groups yields the next breakpoint. Few breakpoints are met where the radius is
+    small.
     """
     n, m = Y.shape
-    heap = Y.copy()
-    size = np.full(n, m)
-    total = np.zeros(n)
-    count = np.zeros(n)
-    event = np.empty(n)
-    height, slope = 0.0, 0.0
+    heap = np.empty_like(Y)
+    total = np.empty(n)
     for i in range(n):
-        for start in range(m // 2 - 1, -1, -1):
-            _sift(heap[i], start, m)
-        _pop(heap[i], size, i, total, count)
-        event[i] = _event(heap[i], size[i], total[i], count[i])
-        height += total[i]
-        slope += 1.0
-    # The groups' heap, of the smallest breakpoint: a max-heap of its negative.
-    order = np.argsort(event)
-    keys = -event[order]
-    theta = 0.0
-    left = n
-    while left:
-        at = -keys[0]
-        drop = slope * (at - theta)
-        if height - drop <= radius:
+        total[i] = Y[i].sum()
+    count = np.zeros(n, np.int64)
+    order = np.argsort(-total)
+    keys = total[order]
+    theta, height, slope = keys[0], 0.0, 0.0
+    while True:
+        rise = slope * (theta - keys[0])
+        if height + rise >= radius:
             break
-        height -= drop
-        theta = at
+        height += rise
+        theta = keys[0]
         i = order[0]
-        slope -= 1.0 / count[i]
-        if size[i]:
-            _pop(heap[i], size, i, total, count)
-            slope += 1.0 / count[i]
-            keys[0] = -_event(heap[i], size[i], total[i], count[i])
+        if count[i] == 0:
+            heap[i] = -Y[i]
+            for start in range(m // 2 - 1, -1, -1):
+                _sift(heap[i], start, m)
+            count[i] = m
         else:
-            left -= 1
-            keys[0] = keys[left]
-            order[0] = order[left]
-            total[i] = 0.0
-        _sift_pairs(keys, order, left)
-    theta += (height - radius) / slope
-    mu = np.empty(n)
+            slope -= 1.0 / count[i]
+            total[i] += heap[i, 0]
+            count[i] -= 1
+            heap[i, 0] = heap[i, count[i]]
+            _sift(heap[i], 0, count[i])
+        slope += 1.0 / count[i]
+        keys[0] = total[i] + count[i] * heap[i, 0] if count[i] > 1 else -np.inf
+        _sift_pairs(keys, order, n)
+    theta -= (radius - height) / slope
+    mu = np.zeros(n)
     for i in range(n):
-        mu[i] = max((total[i] - theta) / count[i], 0.0)
+        if count[i] > 0:
+            mu[i] = max((total[i] - theta) / count[i], 0.0)
     _clip(Y, mu, out)
-
-
-@numba.njit(nogil=True)
-def _pop(heap, size, i, total, count):
-    total[i] += heap[0]
-    count[i] += 1
-    size[i] -= 1
-    heap[0] = heap[size[i]]
-    _sift(heap, 0, size[i])
-
-
-@numba.njit(nogil=True)
-def _event(heap, size, total, count):
-    return total - count * (heap[0] if size else 0.0)
 
 
 @numba.njit(nogil=True)
