@@ -29,9 +29,15 @@ _ACTIVATIONS = {
 # reconstruction takes.
 _CHUNK_ENTRIES = 2**25
 
-# The path of radii, as multiples of the wanted one: the large ball lets the loss
-# choose among all features before the small one asks for few.
-_RADIUS_SCHEDULE = (4.0, 2.0, 1.0)
+# The features are ranked along a path of radii, multiples of the wanted one: the large
+# ball lets the loss choose among all features before the small one asks for few. The
+# passes of each are fixed, so that the ranking does not depend on when training stops.
+_PATH = (4.0, 2.0, 1.0)
+_PATH_PASSES = 25
+
+# The columns of V keep this norm: the radius is then the capacity of the encoder, and
+# the loss cannot go to zero in V while the rows of W still compete.
+_CODE_NORM = 3**-0.5
 
 
 class DenseMatrix:
@@ -47,7 +53,10 @@ class DenseMatrix:
         return cls(torch.as_tensor(Z, device=device))
 
     def __matmul__(self, W):
-        """Return ``Z W``, of shape (n_samples, n_hidden)."""
+        """Return ``Z W``, of shape (n_samples, n_hidden), which few rows make up."""
+        active = W.any(1).nonzero().squeeze(1)
+        if 4 * len(active) < len(W):
+            return self.Z[:, active] @ W[active]
         return self.Z @ W
 
     def adjoint(self, D):
@@ -188,7 +197,14 @@ class Network:
             "e": torch.zeros(n_features),
         }
         tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
-        return cls(**tensors, activation=activation)
+        network = cls(**tensors, activation=activation)
+        network.normalize_code()
+        return network
+
+    @torch.no_grad()
+    def normalize_code(self):
+        """Bring the columns of V back to their norm."""
+        self.V *= _CODE_NORM / self.V.norm(dim=0).clamp_min(1e-30)
 
     def copy(self, features=slice(None)):
         """Return a copy, of some of the features only."""
@@ -330,12 +346,14 @@ class Trained:
     """The outcome of the training, in numpy.
 
     ``coefs`` and ``intercepts`` are those of the encoder; ``importances`` the average
-    over the first descent of the largest absolute weight of every row, and
+    over the path of radii of the largest absolute weight of every row, times its
+    association with the target, and
     ``gradient_norms`` the l1 norm of the rows of the gradient at the end.
     """
 
     coefs: list[np.ndarray]
     intercepts: list[np.ndarray]
+    selected: np.ndarray
     importances: np.ndarray
     gradient_norms: np.ndarray
     loss_curve: np.ndarray
@@ -360,7 +378,7 @@ class _Descent:
         self.network, self.data, self.objective = network, data, objective
         self.options = options
         self.generator = torch.Generator().manual_seed(seed)
-        self.first_layer = _ProjectedMomentum(network.W, options.step)
+        self.first_layer = _ProjectedMomentum(network.W, options.step * options.radius)
         for layer in network.later_layers():
             layer.requires_grad_()
         # The decoder only has to follow the code, the faster the better.
@@ -373,18 +391,27 @@ class _Descent:
         self.importances = torch.zeros_like(network.W[:, 0])
         self.loss_curve = []
 
-    def run(self, radii, observer):
-        """Train for `max_iter` passes, spread over the radii."""
-        passes = np.array_split(np.arange(self.options.max_iter), len(radii))
-        for radius, share in zip(radii, passes, strict=True):
-            for iteration in share:
-                observer.begin_pass()
-                stationarity = self._pass(radius)
-                done = radius == radii[-1] and stationarity <= self.options.tol
-                survivors = int((self.network.W != 0).any(1).sum())
-                step = Step(int(iteration) + 1, self.loss_curve[-1], survivors)
-                if observer.end_pass(step) or done:
-                    return
+    def run(self, path, observer):
+        """Train for a pass at every radius of `path`, then at the wanted radius.
+
+        The importances are averaged over the path. What follows it ends once it is
+        stationary, or after `max_iter` passes in all.
+        """
+        for iteration in range(self.options.max_iter):
+            on_path = iteration < len(path)
+            radius = path[iteration] if on_path else self.options.radius
+            observer.begin_pass()
+            stationarity = self._pass(radius)
+            row_maxima = self.network.W.abs().amax(1)
+            if on_path:
+                self.importances += row_maxima / (radius * len(path))
+            survivors = int((row_maxima > 0).sum())
+            step = Step(iteration + 1, self.loss_curve[-1], survivors)
+            stop = observer.end_pass(step)
+            if stop or (not on_path and stationarity <= self.options.tol):
+                break
+        # A descent that ends on its path may be outside the ball of the wanted radius.
+        project_l1inf(self.network.W, self.options.radius, out=self.network.W)
 
     def _pass(self, radius):
         losses = []
@@ -393,8 +420,8 @@ class _Descent:
             loss, G = _loss_and_gradient(self.network, self.objective, chunks)
             stationarity = _stationarity(self.network.W, G, radius)
             self.adam.step()
+            self.network.normalize_code()
             self.first_layer.update(G, radius)
-            self.importances += self.network.W.abs().amax(1) / radius
             losses.append(loss)
         self.loss_curve.append(float(torch.stack(losses).mean()))
         return float(stationarity)
@@ -442,22 +469,55 @@ def train(
     )
     network = initial.copy()
     descent = _Descent(network, data, objective, options, seed)
-    radii = [factor * options.radius for factor in _RADIUS_SCHEDULE]
     with observer.descent("descent", options.max_iter):
-        descent.run(radii, observer)
-    importances = descent.importances / len(descent.loss_curve)
+        descent.run(_path(options), observer)
+    importances = descent.importances * _association(data, kind)
     loss_curve = descent.loss_curve
-    survivors = network.W.any(1)
-    if options.second_descent and survivors.any():
-        small = initial.copy(survivors)
+    selected = network.W.any(1)
+    if options.second_descent and selected.any():
+        selected = _best(importances, int(selected.sum()))
+        small = initial.copy(selected)
         descent = _Descent(
-            small, data.columns(survivors.numpy(force=True)), objective, options, seed
+            small, data.columns(selected.numpy(force=True)), objective, options, seed
         )
         with observer.descent("second descent", options.max_iter):
-            descent.run([options.radius], observer)
+            descent.run([], observer)
         loss_curve = loss_curve + descent.loss_curve
-        network = _embed(small, network, survivors)
-    return _summarize(network, data, objective, options.radius, importances, loss_curve)
+        network = _embed(small, network, selected)
+    return _summarize(
+        network, data, objective, options.radius, selected, importances, loss_curve
+    )
+
+
+def _path(options):
+    """Return the radius of every pass of the path."""
+    n_passes = min(_PATH_PASSES, max(1, options.max_iter // (len(_PATH) + 1)))
+    return [factor * options.radius for factor in _PATH for _ in range(n_passes)]
+
+
+def _association(data, kind):
+    """Return the largest absolute correlation of each feature with a target, or 1.
+
+    Among the features that live, those which also tell something on their own come
+    and go less when a few samples are left out.
+    """
+    if kind == "unsupervised":
+        return data.weight.new_ones(data.Z.shape[1])
+    target = data.target
+    if kind == "classification":
+        target = F.one_hot(target).to(data.weight.dtype)
+    weight = data.weight[:, None]
+    centred = target - (weight * target).sum(0)
+    deviation = (weight * centred.square()).sum(0).sqrt()
+    return data.Z.adjoint(weight * centred / deviation).abs().amax(1)
+
+
+def _best(importances, n_best):
+    """Return the mask of the `n_best` most important features, ties by column."""
+    order = importances.argsort(descending=True, stable=True)
+    mask = torch.zeros_like(importances, dtype=torch.bool)
+    mask[order[:n_best]] = True
+    return mask
 
 
 def _embed(small, network, features):
@@ -469,12 +529,13 @@ def _embed(small, network, features):
     return replace(small, W=W, U=U, e=e)
 
 
-def _summarize(network, data, objective, radius, importances, loss_curve):
+def _summarize(network, data, objective, radius, selected, importances, loss_curve):
     _, G = _loss_and_gradient(network, objective, data.chunks())
     coefs, intercepts = [network.W, network.V], [network.b, network.c]
     return Trained(
         [tensor.numpy(force=True) for tensor in coefs],
         [tensor.numpy(force=True) for tensor in intercepts],
+        selected.numpy(force=True),
         importances.numpy(force=True),
         G.abs().sum(1).numpy(force=True),
         np.asarray(loss_curve),

@@ -30,9 +30,9 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     The first layer of an autoencoder, a row of weights a feature, is trained inside
     an l1,inf ball: the sum over the features of their largest absolute weight is at
     most `radius`. The projection onto that ball [1]_ sets whole rows to zero, and
-    the features whose rows survive are selected. With a target, the latent code of
-    the autoencoder has to predict it; without one, it only has to reconstruct the
-    data.
+    as many features are selected as rows survive, the best ranked. With a target, the
+    latent code of the autoencoder has to predict it; without one, it only has to
+    reconstruct the data.
 
     Parameters
     ----------
@@ -61,10 +61,13 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         Length of the steps of the first layer relative to the running size of its
         gradient; "auto" means 0.01.
 
-    max_iter : int, default=150
-        Maximum number of passes over the data in each descent.
+    max_iter : int, default=100
+        Maximum number of passes over the data in each descent. The first 75 of the
+        first descent, or three quarters where `max_iter` is less than 100, follow the
+        path of radii that `feature_importances_` is averaged over: from 100 on,
+        `max_iter` no longer changes the ranking of the features that lived.
 
-    tol : float, default=1e-3
+    tol : float, default=1e-2
         A descent stops once the relative duality gap of the first layer, which
         `optimality_` reports, is at most `tol`. Not looked at with mini-batches.
 
@@ -76,7 +79,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         were given.
 
     second_descent : bool, default=True
-        Train again, from the initial weights, on the surviving features alone.
+        Train again, from the initial weights, on the selected features alone.
 
     target : {"auto", "classification", "regression", "unsupervised"}, default="auto"
         What `y` is. "auto" takes strings, booleans and integers for classes,
@@ -106,16 +109,20 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
 
     feature_importances_ : ndarray of shape (n_features,)
         The largest absolute weight of each feature relative to the radius, averaged
-        over the training. 0 for a feature that never lived.
+        over a path of radii around `radius` in the first descent, times (where there
+        is a target) the largest absolute correlation of the feature with a class or
+        a numeric target. 0 for a feature that never lived.
 
     ranking_ : ndarray of shape (n_features,)
-        A permutation of 1..n_features, 1 being the best feature: the survivors by
-        their importance, then the others by how near they are to coming back, then
-        constant columns. Unlike in :class:`~sklearn.feature_selection.RFE`, the
-        selected features do not all have rank 1.
+        A permutation of 1..n_features, 1 being the best feature: by importance, then
+        by how near a feature that never lived is to coming back, constant columns
+        last. Unlike in :class:`~sklearn.feature_selection.RFE`, the selected features
+        do not all have rank 1. Without a second descent, the survivors come first.
 
     support_ : ndarray of shape (n_features,)
-        Mask of the selected features.
+        Mask of the selected features, the best ranked: as many as rows survive the
+        first descent. Those are the features that the second descent sees; where it
+        does without one of them, its row of `encoder_weights_` is zero.
 
     n_features_ : int
         Number of selected features.
@@ -213,8 +220,8 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         activation="silu",
         reconstruction_weight=0.01,
         learning_rate="auto",
-        max_iter=150,
-        tol=1e-3,
+        max_iter=100,
+        tol=1e-2,
         batch_size=None,
         standardize=True,
         second_descent=True,
@@ -343,11 +350,10 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         self.__dict__.pop("classes_", None)  # of an earlier fit
         if classes is not None:
             self.classes_ = classes
-        alive = self.encoder_weights_.any(axis=1)
         self.ranking_ = _rank(
-            alive, trained.importances, trained.gradient_norms, constant
+            trained.selected, trained.importances, trained.gradient_norms, constant
         )
-        n_survivors = int(alive.sum())
+        n_survivors = int(trained.selected.sum())
         self.n_features_ = min(n_survivors, self.max_features or n_survivors)
         self.support_ = self.ranking_ <= self.n_features_
 
@@ -438,10 +444,10 @@ def _column_statistics(X, sample_weight, standardize):
     return scaler.mean_, scaler.scale_, constant
 
 
-def _rank(alive, importances, gradient_norms, constant):
-    """Rank the survivors by importance, the dead by gradient, constants last."""
-    group = np.where(constant, 2, np.where(alive, 0, 1))
-    order = np.lexsort((-np.where(alive, importances, gradient_norms), group))
+def _rank(selected, importances, gradient_norms, constant):
+    """Rank the selected first, constants last; ties in importance by gradient."""
+    group = np.where(constant, 2, np.where(selected, 0, 1))
+    order = np.lexsort((-gradient_norms, -importances, group))
     ranking = np.empty(len(order), dtype=int)
     ranking[order] = np.arange(1, len(order) + 1)
     return ranking
