@@ -61,7 +61,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         Length of the steps of the first layer relative to the running size of its
         gradient; "auto" means 0.01.
 
-    max_iter : int, default=100
+    max_iter : int, default=150
         Maximum number of passes over the data in each descent. The first 75 of the
         first descent, or three quarters where `max_iter` is less than 100, follow the
         path of radii that `feature_importances_` is averaged over: from 100 on,
@@ -220,7 +220,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         activation="silu",
         reconstruction_weight=0.01,
         learning_rate="auto",
-        max_iter=100,
+        max_iter=150,
         tol=1e-2,
         batch_size=None,
         standardize=True,
