@@ -539,7 +539,8 @@ def _association(data, kind):
         target = F.one_hot(target).to(data.weight.dtype)
     weight = data.weight[:, None]
     centred = target - (weight * target).sum(0)
-    deviation = (weight * centred.square()).sum(0).sqrt()
+    # A class of weight zero, or a constant target, is associated with nothing.
+    deviation = (weight * centred.square()).sum(0).sqrt().clamp_min(1e-30)
     return data.Z.adjoint(weight * centred / deviation).abs().amax(1)
 
 
