@@ -33,12 +33,12 @@ from scipy import linalg
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, eigsh, lsqr
 
-from .projection import l1inf_norm, project_l1inf
+from .projection import project_l1inf
 
 MIN_GROWTH = 64  # features that may join a working set at once
 SMALL = 2**20  # entries that an array may always have, however small the data
 INNER_PRECISION = 0.1  # the restricted gap aimed at, as a part of the full one
-DAMPING = 1e-10  # of the Hessian's diagonal, added to it in a Newton step
+DAMPING = 1e-7  # of the Hessian's diagonal, added to it in a Newton step
 
 
 @numba.njit(nogil=True, cache=True)
@@ -141,6 +141,8 @@ class CentredLeastSquares:
             self.X_mean = np.zeros(self.n_features)
             self.Y_mean = np.zeros(Y.shape[1])
         self.target = self.root[:, None] * (Y - self.Y_mean)
+        if fit_intercept:  # a constant target is zero, not what rounding leaves
+            self.target[:, np.ptp(Y, axis=0) == 0] = 0
         self.null_value = np.vdot(self.target, self.target) / 2
 
     def gradient(self, residual):
@@ -165,6 +167,16 @@ def transposed_product(X, R):
             for start in range(0, X.shape[1], block)
         ]
     )
+
+
+def varying(loss, features):
+    """Leave out the constant columns, which centring turns into rounding errors."""
+    columns = Columns(loss, features)
+    rounding = np.finfo(float).eps * len(loss.root)
+    if columns.mean is None:  # centred by subtraction; by a product if sparse
+        rounding **= 2
+    mean = loss.X_mean[features]
+    return features[columns.squared_norms() > rounding * mean**2]
 
 
 class Columns:
@@ -318,9 +330,7 @@ def newton_step(working_set, ball, W, gradient):
     linear = hessian @ W[alive] - gradient[alive]
     V = np.zeros_like(W)
     try:
-        V[alive] = face_minimiser(
-            hessian, linear, W[alive], ball.radius, ball.positive
-        )
+        V[alive] = face_minimiser(hessian, linear, W[alive], ball.radius, ball.positive)
     except linalg.LinAlgError:
         return None
     return ball.project_in_metric(V, working_set.diagonal)
@@ -449,6 +459,7 @@ class Solver:
         room = max(MIN_GROWTH, np.count_nonzero(self.rows.any(axis=1)))
         if len(new) > room:
             new = new[np.argpartition(-self.norms[new], room)[:room]]
+        new = varying(self.loss, new)
         if len(new):
             rows = np.zeros((len(new), self.rows.shape[1]))
             self._set_working_set(
@@ -469,10 +480,3 @@ def minimum_norm_solution(loss):
     )
     solutions = [lsqr(operator, y, atol=1e-10, btol=1e-10)[0] for y in loss.target.T]
     return np.column_stack(solutions)
-
-
-def solve_path(solver, radii, tol, max_iter):
-    """Yield, for every radius in turn, whether the solver has converged at it."""
-    for radius in radii:
-        solver.start(radius)
-        yield solver.solve(tol, max_iter)
