@@ -30,6 +30,8 @@ from copy import copy
 import numba
 import numpy as np
 from scipy import linalg
+from scipy.linalg.blas import dtrsm
+from scipy.linalg.lapack import dpotrf
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, eigsh, lsqr
 
@@ -38,6 +40,7 @@ from .projection import project_l1inf
 MIN_GROWTH = 64  # features that may join a working set at once
 SMALL = 2**20  # entries that an array may always have, however small the data
 INNER_PRECISION = 0.1  # the restricted gap aimed at, as a part of the full one
+WMAX=32
 DAMPING = 1e-7  # of the Hessian's diagonal, added to it in a Newton step
 
 
@@ -289,32 +292,34 @@ def face_minimiser(hessian, linear, W, radius, positive):
     binding = bounds.sum() >= radius * (1 - 1e-9)
     clipped = (np.abs(W) >= bounds[:, None]) & binding
     free = ~clipped & (W > 0) if positive else ~clipped
-    signs = np.sign(W)
-    schur, right = np.zeros_like(hessian), np.zeros(len(W))
+    signs = np.where(clipped, np.sign(W), 0)
+    schur = hessian * (signs @ signs.T)
+    right = (signs * linear).sum(axis=1)
     eliminated = []
     for target in range(W.shape[1]):
         F, K = np.flatnonzero(free[:, target]), np.flatnonzero(clipped[:, target])
-        sign = signs[K, target]
-        coupling = hessian[np.ix_(F, K)] * sign
-        # V[F] = sides[:, -1] - sides[:, :-1] @ bounds[K]
-        sides = np.column_stack([coupling, linear[F, target]])
-        if len(F):
-            factor = linalg.cho_factor(hessian[np.ix_(F, F)], check_finite=False)
-            sides = linalg.cho_solve(factor, sides, check_finite=False)
-        removed = coupling.T @ sides
-        schur[np.ix_(K, K)] += hessian[np.ix_(K, K)] * np.outer(sign, sign)
-        schur[np.ix_(K, K)] -= removed[:, :-1]
-        right[K] += sign * linear[K, target] - removed[:, -1]
-        eliminated.append((F, K, sides))
+        rows = hessian[F]
+        # With L L' the hessian of the free entries V[F] and hence
+        # L' V[F] = sides[:, -1] - sides[:, :-1] @ bounds[K].
+        lower, failed = dpotrf(rows[:, F], lower=True)
+        if failed:
+            raise linalg.LinAlgError("The hessian is not positive definite.")
+        sides = np.column_stack([rows[:, K] * signs[K, target], linear[F, target]])
+        sides = dtrsm(1.0, lower, sides, lower=True)
+        removed = sides.T @ sides
+        schur[np.ix_(K, K)] -= removed[:-1, :-1]
+        right[K] -= removed[:-1, -1]
+        eliminated.append((F, K, lower, sides))
     if binding:
         factor = linalg.cho_factor(schur, check_finite=False)
         sides = np.column_stack([right, np.ones(len(W))])
         level, unit = linalg.cho_solve(factor, sides, check_finite=False).T
         multiplier = max((level.sum() - radius) / unit.sum(), 0)
         bounds = level - multiplier * unit
-    V = np.where(clipped, signs * bounds[:, None], 0)
-    for target, (F, K, sides) in enumerate(eliminated):
-        V[F, target] = sides[:, -1] - sides[:, :-1] @ bounds[K]
+    V = signs * bounds[:, None]
+    for target, (F, K, lower, sides) in enumerate(eliminated):
+        side = sides[:, -1:] - sides[:, :-1] @ bounds[K, None]
+        V[F, target] = dtrsm(1.0, lower, side, lower=True, trans_a=True)[:, 0]
     return V
 
 
@@ -336,7 +341,7 @@ def newton_step(working_set, ball, W, gradient):
     return ball.project_in_metric(V, working_set.diagonal)
 
 
-def descend(working_set, ball, W, tol, max_iter):
+def descend(working_set, ball, W, tol, max_iter, wait):
     """Minimise over the rows of the working set until their gap is at most tol.
 
     Returns the rows and the number of steps, gradient and Newton's together.
@@ -344,11 +349,11 @@ def descend(working_set, ball, W, tol, max_iter):
     gradient = working_set.gradient(W)
     ahead, ahead_gradient, momentum = W, gradient, 1.0
     weights = working_set.metric[:, None]
-    wait, due, reached = 2, 2, np.inf
+    due, reached = wait, np.inf
     for n_iter in range(max_iter):
         gap = ball.gap(W, gradient, ball.dual_norms(gradient))
         if gap <= tol:
-            return W, n_iter
+            return W, n_iter, wait
         if n_iter == due:
             new = newton_step(working_set, ball, W, gradient)
             new_gap = np.inf
@@ -358,7 +363,7 @@ def descend(working_set, ball, W, tol, max_iter):
             # On a face that is not the solution's the step may lead nowhere:
             # momentum goes on, and Newton waits longer.
             helps = new_gap < min(gap, reached) / 2
-            wait = 2 if helps else 2 * wait
+            wait = max(wait // 2, 2) if helps else 2 * wait
             due += wait
             if helps:
                 W, gradient, reached = new, new_gradient, new_gap
@@ -376,7 +381,7 @@ def descend(working_set, ball, W, tol, max_iter):
         # The gradient is affine: no product is needed at the extrapolated point.
         ahead_gradient = new_gradient + weight * (new_gradient - gradient)
         W, gradient, momentum = new, new_gradient, following
-    return W, max_iter
+    return W, max_iter, wait
 
 
 class Solver:
@@ -401,6 +406,7 @@ class Solver:
         self.positive = positive
         self.precompute = precompute
         self.dtype = dtype
+        self.wait = 2
         self._set_working_set(np.zeros(0, int), np.zeros((0, loss.target.shape[1])))
 
     def start(self, radius, coef=None):
@@ -416,8 +422,13 @@ class Solver:
         """Enlarge the working set, solve on it, and bound what is still missing."""
         self._enlarge()
         aim = max(tol / 2, INNER_PRECISION * self.gap)
-        self.rows, n_iter = descend(
-            self.working_set, self.ball, self.rows, aim, max_iter - self.n_iter
+        self.rows, n_iter, self.wait = descend(
+            self.working_set,
+            self.ball,
+            self.rows,
+            aim,
+            max_iter - self.n_iter,
+            min(self.wait,WMAX),
         )
         self.n_iter += n_iter
         self._look_at_all_features()
