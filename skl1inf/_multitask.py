@@ -242,7 +242,7 @@ class L1InfMultiTaskRegressor(_L1InfLinearModel):
         solver.start(self.radius, self._first_coef(X, y))
         tol = self.tol * loss.null_value
         stopped = False
-        while solver.gap > tol and solver.n_iter < self.max_iter and not stopped:
+        while not (stopped or solver.is_done(tol, self.max_iter)):
             round_context = context.subcontext("round")
             round_context.call_on_fit_task_begin(**hook_arguments)
             solver.step(tol, self.max_iter)

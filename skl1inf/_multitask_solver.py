@@ -40,7 +40,7 @@ from .projection import project_l1inf
 MIN_GROWTH = 64  # features that may join a working set at once
 SMALL = 2**20  # entries that an array may always have, however small the data
 INNER_PRECISION = 0.1  # the restricted gap aimed at, as a part of the full one
-WMAX=32
+LONGEST_WAIT = 32  # gradient steps before the first Newton step of a round
 DAMPING = 1e-7  # of the Hessian's diagonal, added to it in a Newton step
 
 
@@ -344,7 +344,8 @@ def newton_step(working_set, ball, W, gradient):
 def descend(working_set, ball, W, tol, max_iter, wait):
     """Minimise over the rows of the working set until their gap is at most tol.
 
-    Returns the rows and the number of steps, gradient and Newton's together.
+    The first Newton step comes after `wait` gradient steps. Returns the rows, the
+    number of steps of both kinds, and how long to wait the next time.
     """
     gradient = working_set.gradient(W)
     ahead, ahead_gradient, momentum = W, gradient, 1.0
@@ -413,6 +414,7 @@ class Solver:
         """Begin at a radius, from coef (n_features, n_targets) if it is given."""
         self.ball = Ball(radius, self.positive)
         self.n_iter = 0
+        self.stalled = False
         if coef is not None:
             known = np.flatnonzero(coef.any(axis=1))
             self._set_working_set(known, coef[known])
@@ -420,7 +422,7 @@ class Solver:
 
     def step(self, tol, max_iter):
         """Enlarge the working set, solve on it, and bound what is still missing."""
-        self._enlarge()
+        enlarged = self._enlarge()
         aim = max(tol / 2, INNER_PRECISION * self.gap)
         self.rows, n_iter, self.wait = descend(
             self.working_set,
@@ -428,14 +430,19 @@ class Solver:
             self.rows,
             aim,
             max_iter - self.n_iter,
-            min(self.wait,WMAX),
+            min(self.wait, LONGEST_WAIT),
         )
         self.n_iter += n_iter
+        # Nothing to add and nothing to do: what is left of the gap is rounding.
+        self.stalled = not enlarged and n_iter == 0
         self._look_at_all_features()
+
+    def is_done(self, tol, max_iter):
+        return self.gap <= tol or self.n_iter >= max_iter or self.stalled
 
     def solve(self, tol, max_iter):
         """Step until the gap is at most tol; tell whether it is."""
-        while self.gap > tol and self.n_iter < max_iter:
+        while not self.is_done(tol, max_iter):
             self.step(tol, max_iter)
         return self.gap <= tol
 
@@ -464,6 +471,7 @@ class Solver:
         self.gap = self.ball.gap(self.rows, gradient[self.features], self.norms)
 
     def _enlarge(self):
+        """Let the features in that could lower f most; tell whether any could."""
         outside = self.norms > self.norms[self.features].max(initial=0)
         outside[self.features] = False
         new = np.flatnonzero(outside)
@@ -476,6 +484,7 @@ class Solver:
             self._set_working_set(
                 np.concatenate([self.features, new]), np.concatenate([self.rows, rows])
             )
+        return len(new) > 0
 
 
 def minimum_norm_solution(loss):
