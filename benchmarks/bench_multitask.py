@@ -31,6 +31,7 @@ from skl1inf import L1InfMultiTaskRegressor, l1inf_dual_norm, l1inf_norm, l1inf_
 
 TOL = 1e-6
 REPEATS = 3
+MAX_SPAMS = 1600  # iterations; a row without a time says that more are needed
 # samples, features, targets, true features, AR coefficient, density, parts kept
 CASES = [
     (200, 2000, 10, 20, 0.0, 1, (0.01, 0.05, 0.2)),
@@ -120,7 +121,7 @@ def run_spams(X, Y, alpha):
     high = 25
     while relative_gap(X, Y, solve(high)) > TOL:
         high *= 2
-        if high > 20_000:
+        if high > MAX_SPAMS:
             return np.nan, None
     low = high // 2
     while high - low > max(1, low // 10):
