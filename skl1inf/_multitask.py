@@ -406,11 +406,11 @@ def l1inf_path(
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((50, 100))
     >>> Y = X[:, :2] @ [[2.0, 1.0, -2.0], [1.0, -1.0, 1.0]]
-    >>> radii, coefs, gaps = l1inf_path(X, Y, radii=[1, 2, 3], tol=1e-8)
+    >>> radii, coefs, gaps = l1inf_path(X, Y, radii=[1, 2, 2.5])
     >>> coefs.shape
     (3, 100, 3)
     >>> [int(n) for n in coefs.any(axis=0).sum(axis=0)]
-    [1, 2, 2]
+    [2, 2, 2]
     """
     X = check_array(X, input_name="X", **_X_CHECKS)
     y = check_array(Y, input_name="Y", **_Y_CHECKS)
