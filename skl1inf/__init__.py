@@ -7,6 +7,9 @@ __version__ = "0.1.0.dev0"
 # Each public name and the module that defines it. Modules load when a name is
 # first used, so that ``import skl1inf`` costs no more than ``import sklearn``.
 _MODULE_OF = {
+    "L1InfMultiTaskRegressor": "_multitask",
+    "L1InfMultiTaskRegressorCV": "_multitask",
+    "l1inf_path": "_multitask",
     "L1InfFeatureSelector": "_selector",
     "l1inf_dual_norm": "projection",
     "l1inf_norm": "projection",
