@@ -372,9 +372,9 @@ class Observer(Protocol):
 class Trained:
     """The outcome of the training, in numpy.
 
-    ``coefs`` and ``intercepts`` are those of the encoder; ``importances`` the average
-    over the path of radii of the largest absolute weight of every row, times its
-    association with the target, and
+    ``coefs`` and ``intercepts`` are those of the encoder, ``selected`` is the mask of
+    the selected features, ``importances`` the average over the path of radii of the
+    largest absolute weight of every row, relative to the radius, and
     ``gradient_norms`` the l1 norm of the rows of the gradient at the end.
     """
 
@@ -498,8 +498,7 @@ def train(
     descent = _Descent(network, data, objective, options, seed)
     with observer.descent("descent", options.max_iter):
         descent.run(_path(options, kind), observer)
-    importances = descent.importances * _association(data, kind)
-    loss_curve = descent.loss_curve
+    importances, loss_curve = descent.importances, descent.loss_curve
     selected = network.W.any(1)
     if options.second_descent and selected.any():
         selected = _best(importances, int(selected.sum()))
@@ -524,24 +523,6 @@ def _path(options, kind):
     wanted = 2 * _PATH_PASSES if kind == "unsupervised" else _PATH_PASSES
     n_passes = min(wanted, max(1, options.max_iter // (len(_PATH) + 1)))
     return [factor * options.radius for factor in _PATH for _ in range(n_passes)]
-
-
-def _association(data, kind):
-    """Return the largest absolute correlation of each feature with a target, or 1.
-
-    Among the features that live, those which also tell something on their own come
-    and go less when a few samples are left out.
-    """
-    if kind == "unsupervised":
-        return data.weight.new_ones(data.Z.shape[1])
-    target = data.target
-    if kind == "classification":
-        target = F.one_hot(target).to(data.weight.dtype)
-    weight = data.weight[:, None]
-    centred = target - (weight * target).sum(0)
-    # A class of weight zero, or a constant target, is associated with nothing.
-    deviation = (weight * centred.square()).sum(0).sqrt().clamp_min(1e-30)
-    return data.Z.adjoint(weight * centred / deviation).abs().amax(1)
 
 
 def _best(importances, n_best):

@@ -109,9 +109,8 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
 
     feature_importances_ : ndarray of shape (n_features,)
         The largest absolute weight of each feature relative to the radius, averaged
-        over a path of radii around `radius` in the first descent, times (where there
-        is a target) the largest absolute correlation of the feature with a class or
-        a numeric target. 0 for a feature that never lived.
+        over a path of radii from four times `radius` down to `radius` in the first
+        descent. 0 for a feature that never lived.
 
     ranking_ : ndarray of shape (n_features,)
         A permutation of 1..n_features, 1 being the best feature: by importance, then
