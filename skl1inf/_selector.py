@@ -3,9 +3,12 @@
 from contextlib import contextmanager
 from copy import copy
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
+from scipy.sparse import sparray, spmatrix
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.feature_selection import SelectorMixin
@@ -63,9 +66,9 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
 
     max_iter : int, default=150
         Maximum number of passes over the data in each descent. The first 75 of the
-        first descent, or three quarters where `max_iter` is less than 100, follow the
-        path of radii that `feature_importances_` is averaged over: from 100 on,
-        `max_iter` no longer changes the ranking of the features that lived.
+        first descent (150 without a target), but at most three quarters of them all,
+        follow the path of radii that `feature_importances_` is averaged over: from
+        100 (200) on, `max_iter` no longer changes the importances.
 
     tol : float, default=1e-2
         A descent stops once the relative duality gap of the first layer, which
@@ -211,24 +214,24 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
 
     def __init__(
         self,
-        radius=1.0,
+        radius: float = 1.0,
         *,
-        max_features=None,
-        n_hidden=64,
-        n_latent=None,
-        activation="silu",
-        reconstruction_weight=0.01,
-        learning_rate="auto",
-        max_iter=150,
-        tol=1e-2,
-        batch_size=None,
-        standardize=True,
-        second_descent=True,
-        target="auto",
-        class_weight=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
+        max_features: int | None = None,
+        n_hidden: int = 64,
+        n_latent: int | None = None,
+        activation: str = "silu",
+        reconstruction_weight: float = 0.01,
+        learning_rate: float | str = "auto",
+        max_iter: int = 150,
+        tol: float = 1e-2,
+        batch_size: int | None = None,
+        standardize: bool = True,
+        second_descent: bool = True,
+        target: str = "auto",
+        class_weight: dict | str | None = None,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.radius = radius
         self.max_features = max_features
@@ -249,7 +252,12 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self,
+        X: ArrayLike | spmatrix | sparray,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train the autoencoder and rank the features.
 
         Parameters
@@ -356,7 +364,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         self.n_features_ = min(n_survivors, self.max_features or n_survivors)
         self.support_ = self.ranking_ <= self.n_features_
 
-    def encode(self, X):
+    def encode(self, X: ArrayLike | spmatrix | sparray) -> np.ndarray:
         """Return the latent code of the samples.
 
         Parameters
