@@ -296,6 +296,23 @@ def advance(sums, largest, total, weight, size, theta, radius, mu):
     return theta
 
 
+@numba.njit((FLOATS, FLOATS, *[types.float64] * 2, *[FLOATS] * 4), cache=True)
+def first_tangents(sums, largest, size, radius, mu, total, count, weight):
+    """The higher of the tangents at 0 and at the largest entry, and their theta."""
+    total[:] = sums
+    weight[:] = 1.0 / size
+    theta = advance(sums, largest, total, weight, size, 0.0, radius, mu)
+    total[:] = largest
+    weight[:] = 1.0
+    theta = advance(sums, largest, total, weight, size, theta, radius, mu)
+    for i in range(sums.size):
+        steep = largest[i] - theta > (sums[i] - theta) / size
+        total[i] = largest[i] if steep else sums[i]
+        count[i] = 1.0 if steep else size
+        weight[i] = 1.0 / count[i]
+    return theta
+
+
 @numba.njit((FLOATS, FLOATS, FLOATS, *[types.float64] * 3), cache=True)
 def settle(total, weight, mu, theta, radius, tol):
     """Levels mu at theta, corrected until they add up to the radius.
@@ -377,17 +394,8 @@ def _newton(groups, Y, sums, largest, radius, mu):
     mu is a guess of the levels, or None.
     """
     size = float(groups.size)
-    total, weight = sums.copy(), np.full_like(sums, 1 / size)
-    levels = np.empty_like(sums)
-    theta = advance(sums, largest, total, weight, size, 0.0, radius, levels)
-    theta = advance(
-        sums, largest, largest, np.ones_like(sums), size, theta, radius, levels
-    )
-    steep = largest - theta > (sums - theta) / size
-    total[steep] = largest[steep]
-    weight[steep] = 1.0
-    count = 1 / weight
-    state = (levels, total, count, weight)
+    state = levels, total, count, weight = np.empty((4, groups.n_groups))
+    theta = first_tangents(sums, largest, size, radius, levels, total, count, weight)
     eps = float(np.finfo(Y.dtype).eps)
     n_iter = 0
     if mu is not None:
