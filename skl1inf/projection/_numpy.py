@@ -300,7 +300,7 @@ def advance(sums, largest, total, weight, size, theta, radius, mu):
 
 @numba.njit((FLOATS, FLOATS, *[types.float64] * 2, *[FLOATS] * 4), cache=True)
 def first_tangents(sums, largest, size, radius, mu, total, count, weight):
-    """The higher of the tangents at 0 and at the largest entry, and their theta."""
+    """Take the higher of the tangents at 0 and at the largest entry; return theta."""
     total[:] = sums
     weight[:] = 1.0 / size
     theta = advance(sums, largest, total, weight, size, 0.0, radius, mu)
