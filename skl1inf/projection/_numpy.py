@@ -37,9 +37,10 @@ FLOATS = types.float64[::1]
 def kernel(fastmath, *arguments):
     """Compile a function for the dtype of its first argument when it is called.
 
-    ``arguments`` are functions from that dtype to a numba type. One signature
-    accepts read-only arrays as well. Each dtype has a cache file of its own, so
-    that processes that compile at the same time can't mix them up.
+    ``fastmath`` are the flags of its loops, ``arguments`` functions from that
+    dtype to a numba type. One signature accepts read-only arrays as well. Each
+    dtype has a cache file of its own, so that processes that compile at the same
+    time can't mix them up.
     """
 
     def decorate(function):
@@ -99,6 +100,8 @@ def _floats(dtype):
 
 
 # Rows -----------------------------------------------------------------------
+
+# Unsigned indices: a test for negative ones would keep loops from vectorising.
 
 
 @kernel(SUM, _matrix, _bits, _mask, _index, _index, _floats, _largest)
