@@ -34,12 +34,13 @@ ENTRIES_PER_THREAD = 2**20
 FLOATS = types.float64[::1]
 
 
-def kernel(*arguments):
+def kernel(fastmath, *arguments):
     """Compile a function for the dtype of its first argument when it is called.
 
-    ``arguments`` are functions from that dtype to a numba type. One signature
-    accepts read-only arrays as well. Each dtype has a cache file of its own, so
-    that processes that compile at the same time can't mix them up.
+    ``fastmath`` are the flags of its loops, ``arguments`` functions from that
+    dtype to a numba type. One signature accepts read-only arrays as well. Each
+    dtype has a cache file of its own, so that processes that compile at the same
+    time can't mix them up.
     """
 
     def decorate(function):
@@ -49,7 +50,13 @@ def kernel(*arguments):
             named = FunctionType(function.__code__, function.__globals__, name)
             named.__module__, named.__qualname__ = function.__module__, name
             signature = tuple(argument(dtype) for argument in arguments)
-            return numba.njit(signature, nogil=True, cache=True)(named)
+            return numba.njit(
+                signature,
+                nogil=True,
+                cache=True,
+                fastmath=fastmath,
+                error_model="numpy",
+            )(named)
 
         return lambda array, *rest: compiled(array.dtype)(array, *rest)
 
@@ -94,101 +101,73 @@ def _floats(dtype):
 
 # Rows -----------------------------------------------------------------------
 
+# Unsigned indices: a test for negative ones would keep loops from vectorising.
 
-@numba.njit(nogil=True, fastmath=SUM)
-def _chunk_stats(chunk, bits, mask):
-    """Sum of the absolute entries, and the bits of the largest of them.
+
+@kernel(SUM, _matrix, _bits, _mask, _index, _index, _floats, _largest)
+def row_stats(Y, bits, mask, start, stop, total, largest):
+    """L1 norm and largest entry (its bits) of the rows from start to stop.
 
     Non-negative floats are ordered as their bits are, and infinity and NaN come
     last: the integer maximum finds them, at no cost.
     """
-    total = chunk.dtype.type(0)
-    largest = mask ^ mask
-    for j in range(chunk.size):
-        total += abs(chunk[j])
-        largest = max(largest, bits[j] & mask)
-    return total, largest
-
-
-@numba.njit(nogil=True, fastmath=FINITE)
-def _chunk_above(chunk, level):
-    """Sum and number of the entries above a level."""
-    zero, one = chunk.dtype.type(0), chunk.dtype.type(1)
-    total = count = zero
-    for j in range(chunk.size):
-        entry = abs(chunk[j])
-        total += entry if entry > level else zero
-        count += one if entry > level else zero
-    return total, count
-
-
-@numba.njit(nogil=True, fastmath=FINITE)
-def _clip_row(row, level, out):
-    for j in range(row.size):
-        out[j] = min(max(row[j], -level), level)
-
-
-@kernel(_matrix, _bits, _mask, _index, _index, _floats, _largest)
-def row_stats(Y, bits, mask, start, stop, total, largest):
-    """L1 norm and largest entry (its bits) of the rows from start to stop."""
+    zero, none = Y.dtype.type(0), mask ^ mask
     for i in range(start, stop):
-        if Y.shape[1] <= ROW_CHUNK:
-            total[i], largest[i] = _chunk_stats(Y[i], bits[i], mask)
-            continue
         total[i] = 0.0
-        largest[i] = 0
+        top = none
         for j in range(0, Y.shape[1], ROW_CHUNK):
-            end = j + ROW_CHUNK
-            part, top = _chunk_stats(Y[i, j:end], bits[i, j:end], mask)
+            part = zero
+            for k in range(j, min(j + ROW_CHUNK, Y.shape[1])):
+                part += abs(Y[i, np.uintp(k)])
+                top = max(top, bits[i, np.uintp(k)] & mask)
             total[i] += part
-            largest[i] = max(largest[i], top)
+        largest[i] = top
 
 
-@numba.njit(nogil=True)
+# A call with arrays counts their references, unless it is inlined.
+@numba.njit(forceinline=True, error_model="numpy")
 def _update(i, level, above, number, theta, tol, total, count, weight):
     """Take a group's new tangent; tell whether it is new beyond rounding."""
-    if number == 0.0 or number == count[i]:
+    if number == 0.0:
         return False
+    # Without a branch, which would be mispredicted half of the time.
+    new = number != count[i]
     total[i] = above
     count[i] = number
     weight[i] = 1.0 / number
-    return abs(above - number * level - theta) > tol * above
+    return new & (abs(above - number * level - theta) > tol * above)
 
 
-@numba.njit(nogil=True)
-def _above(row, level):
-    """Sum and number of the entries above a level, piece by piece in float64."""
-    if row.size <= ROW_CHUNK:
-        # Without a loop over pieces, which short rows would feel.
-        total, count = _chunk_above(row, level)
-        return np.float64(total), np.float64(count)
-    total = count = 0.0
-    for j in range(0, row.size, ROW_CHUNK):
-        part, some = _chunk_above(row[j : j + ROW_CHUNK], level)
-        total += part
-        count += some
-    return total, count
-
-
-@kernel(_matrix, _index, _index, _float, _float, *[_floats] * 4)
+@kernel(FINITE, _matrix, _index, _index, _float, _float, *[_floats] * 4)
 def row_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
     """Tangents at mu of the rows that live; tell whether any is new."""
     changed = False
+    zero, one = Y.dtype.type(0), Y.dtype.type(1)
     for i in range(start, stop):
         if mu[i] > 0.0:
             level = Y.dtype.type(mu[i])
-            above, number = _above(Y[i], level)
+            above = number = 0.0
+            for j in range(0, Y.shape[1], ROW_CHUNK):
+                part = some = zero
+                for k in range(j, min(j + ROW_CHUNK, Y.shape[1])):
+                    entry = abs(Y[i, np.uintp(k)])
+                    part += entry if entry > level else zero
+                    some += one if entry > level else zero
+                above += part
+                number += some
             changed |= _update(
                 i, level, above, number, theta, tol, total, count, weight
             )
     return changed
 
 
-@kernel(_matrix, _index, _index, _floats, _out)
+@kernel(FINITE, _matrix, _index, _index, _floats, _out)
 def row_clip(Y, start, stop, mu, out):
     for i in range(start, stop):
-        if mu[i] > 0.0:
-            _clip_row(Y[i], Y.dtype.type(mu[i]), out[i])
+        level = Y.dtype.type(mu[i])
+        if level > 0:
+            for j in range(Y.shape[1]):
+                out[i, j] = min(max(Y[i, j], -level), level)
         else:
             out[i] = 0
 
@@ -218,7 +197,7 @@ def _clip_columns(row, level, out):
         out[i] = min(max(row[i], -level[i]), level[i])
 
 
-@kernel(_matrix, _bits, _mask, _index, _index, _floats, _largest)
+@kernel(SUM, _matrix, _bits, _mask, _index, _index, _floats, _largest)
 def column_stats(Y, bits, mask, start, stop, total, largest):
     part = np.empty(COLUMN_BLOCK, Y.dtype)
     for i in range(start, stop, COLUMN_BLOCK):
@@ -233,7 +212,7 @@ def column_stats(Y, bits, mask, start, stop, total, largest):
                 total[i + c] += part[c]
 
 
-@kernel(_matrix, _index, _index, _float, _float, *[_floats] * 4)
+@kernel(FINITE, _matrix, _index, _index, _float, _float, *[_floats] * 4)
 def column_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
     changed = False
     level = np.empty(COLUMN_BLOCK, Y.dtype)
@@ -265,7 +244,7 @@ def column_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
     return changed
 
 
-@kernel(_matrix, _index, _index, _floats, _out)
+@kernel(FINITE, _matrix, _index, _index, _floats, _out)
 def column_clip(Y, start, stop, mu, out):
     level = mu[start:stop].astype(Y.dtype)
     for r in range(Y.shape[0]):
@@ -319,6 +298,23 @@ def advance(sums, largest, total, weight, size, theta, radius, mu):
         mu[i] = max((total[i] - theta) * weight[i], known)
         if sums[i] <= theta:
             mu[i] = 0.0
+    return theta
+
+
+@numba.njit((FLOATS, FLOATS, *[types.float64] * 2, *[FLOATS] * 4), cache=True)
+def first_tangents(sums, largest, size, radius, mu, total, count, weight):
+    """Take the higher of the tangents at 0 and at the largest entry; return theta."""
+    total[:] = sums
+    weight[:] = 1.0 / size
+    theta = advance(sums, largest, total, weight, size, 0.0, radius, mu)
+    total[:] = largest
+    weight[:] = 1.0
+    theta = advance(sums, largest, total, weight, size, theta, radius, mu)
+    for i in range(sums.size):
+        steep = largest[i] - theta > (sums[i] - theta) / size
+        total[i] = largest[i] if steep else sums[i]
+        count[i] = 1.0 if steep else size
+        weight[i] = 1.0 / count[i]
     return theta
 
 
@@ -403,17 +399,8 @@ def _newton(groups, Y, sums, largest, radius, mu):
     mu is a guess of the levels, or None.
     """
     size = float(groups.size)
-    total, weight = sums.copy(), np.full_like(sums, 1 / size)
-    levels = np.empty_like(sums)
-    theta = advance(sums, largest, total, weight, size, 0.0, radius, levels)
-    theta = advance(
-        sums, largest, largest, np.ones_like(sums), size, theta, radius, levels
-    )
-    steep = largest - theta > (sums - theta) / size
-    total[steep] = largest[steep]
-    weight[steep] = 1.0
-    count = 1 / weight
-    state = (levels, total, count, weight)
+    state = levels, total, count, weight = np.empty((4, groups.n_groups))
+    theta = first_tangents(sums, largest, size, radius, levels, total, count, weight)
     eps = float(np.finfo(Y.dtype).eps)
     n_iter = 0
     if mu is not None:
