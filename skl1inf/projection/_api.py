@@ -1,9 +1,19 @@
 """The door: validates arrays and tensors and hands them to the kernels."""
 
+from __future__ import annotations
+
 import sys
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import ArrayLike
+
+    Matrix = ArrayLike | torch.Tensor
+    Projected = np.ndarray | torch.Tensor
 
 
 class WarmStart:
@@ -165,7 +175,7 @@ def _statistics(Y, axis):
     return Groups(Y, axis).statistics(Y)
 
 
-def l1inf_norm(Y, *, axis=-1):
+def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
     """Sum over the groups of each group's largest absolute entry.
 
     Parameters
@@ -197,7 +207,7 @@ def l1inf_norm(Y, *, axis=-1):
     return float(compensated_sum(largest))
 
 
-def l1inf_dual_norm(Y, *, axis=-1):
+def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
     """Largest l1 norm of a group: the dual of the l1,inf norm.
 
     Parameters
@@ -242,7 +252,14 @@ def _project_array(Y, radius, axis, out, mu):
     return result
 
 
-def project_l1inf(Y, radius, *, axis=-1, out=None, warm_start=None):
+def project_l1inf(
+    Y: Matrix,
+    radius: float,
+    *,
+    axis: int = -1,
+    out: Projected | None = None,
+    warm_start: WarmStart | None = None,
+) -> Projected:
     """Project a matrix onto the l1,inf ball, exactly.
 
     The ball of radius C holds the matrices W whose groups' largest absolute
@@ -337,7 +354,9 @@ def _project_with(function, Y, radius, out, *axis, ndims=(2,)):
     return result
 
 
-def project_l1inf_bilevel(Y, radius, *, axis=-1, out=None):
+def project_l1inf_bilevel(
+    Y: Matrix, radius: float, *, axis: int = -1, out: Projected | None = None
+) -> Projected:
     """Bi-level relaxation of the projection onto the l1,inf ball.
 
     Clips group i at ``u_i``, where u is the projection of the vector of the
@@ -384,7 +403,9 @@ def project_l1inf_bilevel(Y, radius, *, axis=-1, out=None):
     return _project_with(bilevel, Y, radius, out, axis)
 
 
-def project_l12(Y, radius, *, axis=-1, out=None):
+def project_l12(
+    Y: Matrix, radius: float, *, axis: int = -1, out: Projected | None = None
+) -> Projected:
     """Project onto the l1,2 ball: the sum of the groups' Euclidean norms.
 
     The ball of the group lasso. Groups whose norm is at most a threshold become
@@ -424,7 +445,7 @@ def project_l12(Y, radius, *, axis=-1, out=None):
     return _project_with(l12, Y, radius, out, axis)
 
 
-def project_l1(Y, radius, *, out=None):
+def project_l1(Y: Matrix, radius: float, *, out: Projected | None = None) -> Projected:
     """Project onto the l1 ball: the sum of the absolute entries.
 
     Parameters
