@@ -40,7 +40,8 @@ from .projection import project_l1inf
 MIN_GROWTH = 64  # features that may join a working set at once
 SMALL = 2**20  # entries that an array may always have, however small the data
 INNER_PRECISION = 0.03  # the restricted gap aimed at, as a part of the full one
-LONGEST_WAIT = 32  # gradient steps before the first Newton step of a round
+SHORTEST_WAIT = 8  # gradient steps between two Newton steps, far cheaper than those
+LONGEST_WAIT = 32  # the same before the first Newton step of a round
 DAMPING = 1e-7  # of the Hessian's diagonal, added to it in a Newton step
 
 
@@ -383,7 +384,7 @@ def descend(working_set, ball, W, tol, max_iter, wait):
             # On a face that is not the solution's the step may lead nowhere:
             # momentum goes on, and Newton waits longer.
             helps = new_gap < min(gap, reached) / 2
-            wait = max(wait // 2, 2) if helps else 2 * wait
+            wait = max(wait // 2, SHORTEST_WAIT) if helps else 2 * wait
             due += wait
             if helps:
                 W, gradient, reached = new, new_gradient, new_gap
@@ -426,7 +427,7 @@ class Solver:
         self.positive = positive
         self.precompute = precompute
         self.dtype = dtype
-        self.wait = 2
+        self.wait = SHORTEST_WAIT
         self.norms = None  # of all features at W, once they have been looked at
         self._set_working_set(np.zeros(0, int), np.zeros((0, loss.target.shape[1])))
 
