@@ -437,7 +437,7 @@ class Solver:
         self.n_iter = 0
         self.stalled = False
         if coef is not None:
-            known = np.flatnonzero(coef.any(axis=1))
+            known = varying(self.loss, np.flatnonzero(coef.any(axis=1)))
             self._set_working_set(known, coef[known])
             self.norms = None
         self._move_to(self.rows)

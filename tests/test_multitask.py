@@ -292,6 +292,14 @@ def test_warm_start_saves_steps():
     assert model.fit(X[:, 1:], Y[:, 0]).coef_.shape == (19,)
 
 
+def test_warm_start_on_a_column_that_has_become_zero():
+    X, Y = make_problem(0)
+    model = L1InfMultiTaskRegressor(radius=2, tol=1e-10, warm_start=True).fit(X, Y)
+    X[:, np.flatnonzero(model.coef_.any(axis=0))[0]] = 0
+    expected = L1InfMultiTaskRegressor(radius=2, tol=1e-10).fit(X, Y)
+    assert_allclose(model.fit(X, Y).coef_, expected.coef_, rtol=0, atol=1e-6)
+
+
 class StopAfter:
     """Stops a fit at the end of a round."""
 
