@@ -558,7 +558,7 @@ class L1InfMultiTaskRegressorCV(_L1InfLinearModel):
 
     cv : int, cross-validation generator or iterable, default=None
         The folds: None for 5-fold cross-validation, a number of folds, a
-        :term:`CV splitter`, or an iterable of (train, test) indices.
+        splitter of scikit-learn, or an iterable of (train, test) indices.
 
     n_jobs : int, default=None
         Number of folds that are worked on at once. None means 1 unless in a
