@@ -45,6 +45,9 @@ intersphinx_mapping = (
     else {}
 )
 
+if not intersphinx_mapping:  # inherited docstrings refer to scikit-learn's pages
+    suppress_warnings = ["ref.ref"]
+
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say them
 numpydoc_show_class_members = False  # the class template lists them

@@ -1,17 +1,20 @@
 """Linear regression of several targets over the l1,inf ball."""
 
 import warnings
+from collections.abc import Iterable
+from copy import copy
 from functools import partial
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_matrix, sparray, spmatrix
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import MultiOutputLinearModel
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils import Bunch, check_array, check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.metadata_routing import (
@@ -45,7 +48,14 @@ class _L1InfLinearModel(CallbackSupportMixin, RegressorMixin, MultiOutputLinearM
     """What the regressors share: validation, prediction, fitted attributes."""
 
     def _validate(self, X, y, sample_weight):
-        X, y = validate_data(self, X, y, validate_separately=(_X_CHECKS, _Y_CHECKS))
+        """Return the data as arrays.
+
+        A copy takes what the validation sets, so that a refused input leaves an
+        earlier fit as it was.
+        """
+        X, y = validate_data(
+            copy(self), X, y, validate_separately=(_X_CHECKS, _Y_CHECKS)
+        )
         check_consistent_length(X, y)
         if sample_weight is not None:
             sample_weight = _check_weight(sample_weight, X)
@@ -108,6 +118,10 @@ class L1InfMultiTaskRegressor(_L1InfLinearModel):
 
     warm_start : bool, default=False
         Whether to start from the `coef_` of the previous call to `fit`.
+
+    copy_X : bool, default=True
+        Has no effect: `X` is never written to. There because scikit-learn's linear
+        models have it.
 
     Attributes
     ----------
@@ -183,19 +197,21 @@ class L1InfMultiTaskRegressor(_L1InfLinearModel):
         "fit_intercept": ["boolean"],
         **_SOLVER_CONSTRAINTS,
         "warm_start": ["boolean"],
+        "copy_X": ["boolean"],
     }
 
     def __init__(
         self,
-        radius=1.0,
+        radius: float = 1.0,
         *,
-        fit_intercept=True,
-        positive=False,
-        max_iter=10_000,
-        tol=1e-4,
-        precompute="auto",
-        warm_start=False,
-    ):
+        fit_intercept: bool = True,
+        positive: bool = False,
+        max_iter: int = 10_000,
+        tol: float = 1e-4,
+        precompute: bool | Literal["auto"] = "auto",
+        warm_start: bool = False,
+        copy_X: bool = True,
+    ) -> None:
         self.radius = radius
         self.fit_intercept = fit_intercept
         self.positive = positive
@@ -203,10 +219,16 @@ class L1InfMultiTaskRegressor(_L1InfLinearModel):
         self.tol = tol
         self.precompute = precompute
         self.warm_start = warm_start
+        self.copy_X = copy_X
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X: ArrayLike | sparray | spmatrix,
+        y: ArrayLike,
+        sample_weight: float | ArrayLike | None = None,
+    ) -> Self:
         """Fit the coefficients.
 
         Parameters
@@ -232,10 +254,12 @@ class L1InfMultiTaskRegressor(_L1InfLinearModel):
             weight is negative.
         """
         hook_arguments = _hook_arguments(self, X, y, sample_weight)
+        X_as_given = X
         X, y, sample_weight = self._validate(X, y, sample_weight)
+        loss = _loss(X, y, sample_weight, self.fit_intercept)
+        validate_data(self, X_as_given, skip_check_array=True)  # names and number
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(**hook_arguments)
-        loss = _loss(X, y, sample_weight, self.fit_intercept)
         solver = Solver(
             loss, positive=self.positive, precompute=self.precompute, dtype=X.dtype
         )
@@ -281,7 +305,11 @@ def _loss(X, y, sample_weight, fit_intercept):
         kept = np.flatnonzero(sample_weight)
         X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
     Y = y.reshape(len(y), -1)
-    return CentredLeastSquares(X, Y, sample_weight, fit_intercept)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss = CentredLeastSquares(X, Y, sample_weight, fit_intercept)
+    if not np.isfinite(loss.null_value):
+        raise ValueError("y has entries too large for their squares to be summed.")
+    return loss
 
 
 def _fitted_attributes(solver, y):
@@ -325,18 +353,18 @@ def _warn_unconverged(gap, null_value, where):
     prefer_skip_nested_validation=True,
 )
 def l1inf_path(
-    X,
-    Y,
+    X: ArrayLike | sparray | spmatrix,
+    Y: ArrayLike,
     *,
-    radii=100,
-    eps=1e-3,
-    sample_weight=None,
-    fit_intercept=True,
-    positive=False,
-    max_iter=10_000,
-    tol=1e-4,
-    precompute="auto",
-):
+    radii: int | ArrayLike = 100,
+    eps: float = 1e-3,
+    sample_weight: ArrayLike | None = None,
+    fit_intercept: bool = True,
+    positive: bool = False,
+    max_iter: int = 10_000,
+    tol: float = 1e-4,
+    precompute: bool | Literal["auto"] = "auto",
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solutions of :class:`L1InfMultiTaskRegressor` along a path of radii.
 
     Each radius starts from the solution of the one before.
@@ -417,6 +445,7 @@ def l1inf_path(
     check_consistent_length(X, y)
     if sample_weight is not None:
         sample_weight = _check_weight(sample_weight, X)
+    radii = _check_radii(radii)
     loss = _loss(X, y, sample_weight, fit_intercept)
     radii = _grid(radii, eps, loss)
     solver = Solver(loss, positive=positive, precompute=precompute, dtype=X.dtype)
@@ -428,17 +457,24 @@ def l1inf_path(
     return radii, coefs[0] if y.ndim == 1 else coefs, gaps
 
 
-def _grid(radii, eps, loss):
-    """Return the radii, increasing."""
+def _check_radii(radii):
+    """Return a number of radii as it is, a list of radii as an increasing array."""
     if isinstance(radii, Integral):
-        largest = l1inf_norm(minimum_norm_solution(loss))
-        if largest <= np.finfo(float).tiny:  # constant targets: any radius will do
-            return np.full(radii, np.finfo(float).resolution)
-        return np.geomspace(largest, eps * largest, radii)[::-1]
+        return radii
     radii = check_array(radii, ensure_2d=False, dtype=np.float64, input_name="radii")
     if radii.ndim != 1 or radii.min() <= 0:
         raise ValueError("radii must be a number or a list of positive numbers.")
     return np.sort(radii)
+
+
+def _grid(radii, eps, loss):
+    """Return checked radii; if they are but a number, as many for this loss."""
+    if not isinstance(radii, Integral):
+        return radii
+    largest = l1inf_norm(minimum_norm_solution(loss))
+    if largest <= np.finfo(float).tiny:  # constant targets: any radius will do
+        return np.full(radii, np.finfo(float).resolution)
+    return np.geomspace(largest, eps * largest, radii)[::-1]
 
 
 def _walk(solver, radii, tol, max_iter):
@@ -453,6 +489,14 @@ def _walk(solver, radii, tol, max_iter):
     if missed:
         where = f"{missed} of {len(radii)} radii"
         _warn_unconverged(largest, solver.loss.null_value, where)
+
+
+def _check_folds(folds, sample_weight, n_samples):
+    weight = np.ones(n_samples) if sample_weight is None else sample_weight
+    if not all(weight[part].any() for fold in folds for part in fold):
+        raise ValueError(
+            "cv makes a training or test set without a sample of positive weight."
+        )
 
 
 def _fold_errors(X, y, sample_weight, train, test, radii, context, hooks, params):
@@ -514,7 +558,7 @@ class L1InfMultiTaskRegressorCV(_L1InfLinearModel):
 
     cv : int, cross-validation generator or iterable, default=None
         The folds: None for 5-fold cross-validation, a number of folds, a
-        :term:`CV splitter`, or an iterable of (train, test) indices.
+        splitter of scikit-learn, or an iterable of (train, test) indices.
 
     n_jobs : int, default=None
         Number of folds that are worked on at once. None means 1 unless in a
@@ -587,16 +631,16 @@ class L1InfMultiTaskRegressorCV(_L1InfLinearModel):
     def __init__(
         self,
         *,
-        radii=100,
-        eps=1e-3,
-        fit_intercept=True,
-        positive=False,
-        max_iter=10_000,
-        tol=1e-4,
-        precompute="auto",
-        cv=None,
-        n_jobs=None,
-    ):
+        radii: int | ArrayLike = 100,
+        eps: float = 1e-3,
+        fit_intercept: bool = True,
+        positive: bool = False,
+        max_iter: int = 10_000,
+        tol: float = 1e-4,
+        precompute: bool | Literal["auto"] = "auto",
+        cv: int | BaseCrossValidator | Iterable | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.radii = radii
         self.eps = eps
         self.fit_intercept = fit_intercept
@@ -609,7 +653,13 @@ class L1InfMultiTaskRegressorCV(_L1InfLinearModel):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, **params):
+    def fit(
+        self,
+        X: ArrayLike | sparray | spmatrix,
+        y: ArrayLike,
+        sample_weight: float | ArrayLike | None = None,
+        **params,
+    ) -> Self:
         """Choose the radius and fit the coefficients.
 
         Parameters
@@ -637,15 +687,20 @@ class L1InfMultiTaskRegressorCV(_L1InfLinearModel):
         ------
         ValueError
             If an array is empty, non-finite, complex or of the wrong shape, or a
-            radius is not positive or a weight negative.
+            radius is not positive or a weight negative, or a part of a fold has no
+            sample of positive weight.
         """
         _raise_for_params(params, self, "fit")
         hooks = _hook_arguments(self, X, y, sample_weight)
+        X_as_given = X
         X, y, sample_weight = self._validate(X, y, sample_weight)
-        loss = _loss(X, y, sample_weight, self.fit_intercept)
-        self.radii_ = _grid(self.radii, self.eps, loss)
+        radii = _check_radii(self.radii)
         split_params = self._route(sample_weight, params).splitter.split
         folds = list(check_cv(self.cv).split(X, y, **split_params))
+        _check_folds(folds, sample_weight, len(y))
+        loss = _loss(X, y, sample_weight, self.fit_intercept)
+        validate_data(self, X_as_given, skip_check_array=True)  # names and number
+        radii = _grid(radii, self.eps, loss)
         context = self._init_callback_context(
             max_subtasks=len(folds) + 1, sequential_subtasks=False
         )
@@ -658,16 +713,15 @@ class L1InfMultiTaskRegressorCV(_L1InfLinearModel):
                 sample_weight,
                 train,
                 test,
-                self.radii_,
+                radii,
                 context.subcontext("fold", task_id=fold),
                 hooks,
                 self.get_params(deep=False),
             )
             for fold, (train, test) in enumerate(folds)
         )
-        self.mse_path_ = np.column_stack(errors)
-        best = np.argmin(self.mse_path_.mean(axis=1))
-        self.radius_ = float(self.radii_[best])
+        self.radii_, self.mse_path_ = radii, np.column_stack(errors)
+        self.radius_ = float(radii[np.argmin(self.mse_path_.mean(axis=1))])
         refit_context = context.subcontext("refit", task_id=len(folds))
         self._refit(X, y, sample_weight, refit_context, hooks)
         context.call_on_fit_task_end(

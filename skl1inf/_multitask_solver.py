@@ -40,7 +40,8 @@ from .projection import project_l1inf
 MIN_GROWTH = 64  # features that may join a working set at once
 SMALL = 2**20  # entries that an array may always have, however small the data
 INNER_PRECISION = 0.03  # the restricted gap aimed at, as a part of the full one
-LONGEST_WAIT = 32  # gradient steps before the first Newton step of a round
+SHORTEST_WAIT = 8  # gradient steps between two Newton steps, far cheaper than those
+LONGEST_WAIT = 32  # the same before the first Newton step of a round
 DAMPING = 1e-7  # of the Hessian's diagonal, added to it in a Newton step
 
 
@@ -120,9 +121,17 @@ class Ball:
         lowering = np.maximum(-gradient, 0) if self.positive else np.abs(gradient)
         return lowering @ np.ones(gradient.shape[1])
 
-    def gap(self, W, gradient, norms):
-        """Duality gap: an upper bound on f(W) minus its minimum over the ball."""
-        return max(np.vdot(gradient, W) + self.radius * norms.max(initial=0), 0.0)
+    def gap(self, slope, alpha):
+        """Duality gap: an upper bound on f(W) minus its minimum over the ball.
+
+        It needs the slope of f along W and the largest of the ``dual_norms``.
+        """
+        return max(slope + self.radius * alpha, 0.0)
+
+    def gap_at(self, W, gradient):
+        """Duality gap at W, whose gradient is given."""
+        alpha = self.dual_norms(gradient).max(initial=0)
+        return self.gap(np.vdot(gradient, W), alpha)
 
 
 class CentredLeastSquares:
@@ -156,6 +165,7 @@ class CentredLeastSquares:
         return np.negative(gradient, out=gradient)
 
     def intercept(self, features, rows):
+        """Intercept that is optimal for W, given by some features' rows."""
         return self.Y_mean - self.X_mean[features] @ rows
 
 
@@ -199,24 +209,28 @@ class Columns:
             self.mean = None
 
     def take(self, which):
+        """Return some of the columns."""
         part = copy(self)
         part.matrix = self.matrix[:, which]
         part.mean = None if self.mean is None else self.mean[which]
         return part
 
     def times(self, W):
+        """Return ``X W``."""
         product = self.matrix @ W
         if self.mean is not None:
             product -= np.outer(self.root, self.mean @ W)
         return product
 
     def transposed_times(self, R):
+        """Return ``X.T R``."""
         product = self.matrix.T @ R
         if self.mean is not None:
             product -= np.outer(self.mean, self.root @ R)
         return product
 
     def gram(self):
+        """Return ``X.T X``, a dense array."""
         product = self.matrix.T @ self.matrix
         if self.mean is None:
             return product
@@ -225,6 +239,7 @@ class Columns:
         return product
 
     def squared_norms(self):
+        """Return the diagonal of ``X.T X``."""
         if self.mean is None:
             return np.einsum("ij,ij->j", self.matrix, self.matrix)
         return np.asarray(self.matrix.power(2).sum(axis=0)).ravel() - self.mean**2
@@ -250,11 +265,13 @@ class WorkingSet:
         self.metric = self.diagonal * self._scaled_curvature()
 
     def hessian_times(self, W):
+        """Hessian times W: the same quadratic for every target."""
         if self.gram is not None:
             return self.gram @ W
         return self.columns.transposed_times(self.columns.times(W))
 
     def gradient(self, W):
+        """Gradient at W in the rows of the working set."""
         return self.hessian_times(W) - self.linear
 
     def hessian(self, rows):
@@ -270,13 +287,14 @@ class WorkingSet:
         n_features = len(self.features)
         scale = 1 / np.sqrt(self.diagonal)
 
-        def product(v):
-            v = v.reshape(n_features, -1)
-            return scale[:, None] * self.hessian_times(scale[:, None] * v)
+        def product(V):
+            return scale[:, None] * self.hessian_times(scale[:, None] * V)
 
-        if n_features < 3:  # too few for the Lanczos method
-            return np.linalg.norm(product(np.eye(n_features)), 2)
-        operator = LinearOperator((n_features, n_features), product, dtype=float)
+        if n_features < 3:  # too few for the Lanczos method, and the 1-norm is exact
+            return np.abs(product(np.eye(n_features))).sum(axis=0).max(initial=0)
+        operator = LinearOperator(
+            (n_features, n_features), lambda v: product(v.reshape(-1, 1)), dtype=float
+        )
         start = np.random.default_rng(0).standard_normal(n_features)
         value = eigsh(operator, 1, tol=1e-2, v0=start, return_eigenvectors=False)
         return 1.02 * value[0]  # Lanczos estimates from below
@@ -354,7 +372,7 @@ def descend(working_set, ball, W, tol, max_iter, wait):
     weights = working_set.metric[:, None]
     due, reached = wait, np.inf
     for n_iter in range(max_iter):
-        gap = ball.gap(W, gradient, ball.dual_norms(gradient))
+        gap = ball.gap_at(W, gradient)
         if gap <= tol:
             return W, n_iter, wait
         if n_iter == due:
@@ -362,11 +380,11 @@ def descend(working_set, ball, W, tol, max_iter, wait):
             new_gap = np.inf
             if new is not None:
                 new_gradient = working_set.gradient(new)
-                new_gap = ball.gap(new, new_gradient, ball.dual_norms(new_gradient))
+                new_gap = ball.gap_at(new, new_gradient)
             # On a face that is not the solution's the step may lead nowhere:
             # momentum goes on, and Newton waits longer.
             helps = new_gap < min(gap, reached) / 2
-            wait = max(wait // 2, 2) if helps else 2 * wait
+            wait = max(wait // 2, SHORTEST_WAIT) if helps else 2 * wait
             due += wait
             if helps:
                 W, gradient, reached = new, new_gradient, new_gap
@@ -409,7 +427,8 @@ class Solver:
         self.positive = positive
         self.precompute = precompute
         self.dtype = dtype
-        self.wait = 2
+        self.wait = SHORTEST_WAIT
+        self.norms = None  # of all features at W, once they have been looked at
         self._set_working_set(np.zeros(0, int), np.zeros((0, loss.target.shape[1])))
 
     def start(self, radius, coef=None):
@@ -418,15 +437,16 @@ class Solver:
         self.n_iter = 0
         self.stalled = False
         if coef is not None:
-            known = np.flatnonzero(coef.any(axis=1))
+            known = varying(self.loss, np.flatnonzero(coef.any(axis=1)))
             self._set_working_set(known, coef[known])
-        self._look_at_all_features()
+            self.norms = None
+        self._move_to(self.rows)
 
     def step(self, tol, max_iter):
         """Enlarge the working set, solve on it, and bound what is still missing."""
         enlarged = self._enlarge()
         aim = max(tol / 2, INNER_PRECISION * self.gap)
-        self.rows, n_iter, self.wait = descend(
+        rows, n_iter, self.wait = descend(
             self.working_set,
             self.ball,
             self.rows,
@@ -437,9 +457,10 @@ class Solver:
         self.n_iter += n_iter
         # Nothing to add and nothing to do: what is left of the gap is rounding.
         self.stalled = not enlarged and n_iter == 0
-        self._look_at_all_features()
+        self._move_to(rows)
 
     def is_done(self, tol, max_iter):
+        """Tell whether another step would be of no use."""
         return self.gap <= tol or self.n_iter >= max_iter or self.stalled
 
     def solve(self, tol, max_iter):
@@ -456,21 +477,23 @@ class Solver:
 
     def _set_working_set(self, features, rows):
         self.features, self.rows = features, rows
-        self.working_set = None
-        if len(features):
-            self.working_set = WorkingSet(self.loss, features, self.precompute)
+        self.working_set = WorkingSet(self.loss, features, self.precompute)
+
+    def _move_to(self, rows):
+        """Take rows as they will be returned and bound what is missing."""
+        # Rounded, and in the ball to the last bit: the gap is that of these rows.
+        rows = self.ball.project(rows.astype(self.dtype)).astype(float)
+        if self.norms is None or not np.array_equal(rows, self.rows):
+            self.rows = rows
+            self._look_at_all_features()
+        self.gap = self.ball.gap(self.slope, self.alpha)
 
     def _look_at_all_features(self):
-        # The gap is that of the rows as they will be returned: rounded, and in
-        # the ball to the last bit.
-        self.rows = self.ball.project(self.rows.astype(self.dtype)).astype(float)
-        residual = self.loss.target
-        if self.working_set is not None:
-            residual = residual - self.working_set.columns.times(self.rows)
-        gradient = self.loss.gradient(residual)
+        fitted = self.working_set.columns.times(self.rows)
+        gradient = self.loss.gradient(self.loss.target - fitted)
         self.norms = self.ball.dual_norms(gradient)
-        self.alpha = self.norms.max(initial=0)
-        self.gap = self.ball.gap(self.rows, gradient[self.features], self.norms)
+        self.alpha = self.norms.max()
+        self.slope = np.vdot(gradient[self.features], self.rows)
 
     def _enlarge(self):
         """Let the features in that could lower f most; tell whether any could."""

@@ -207,12 +207,18 @@ def test_float32_is_kept_and_its_gap_is_exact(container):
     assert model.dual_gap_ <= 1e-5 * null_objective(Y)
 
 
-def test_inputs_are_left_alone():
+@pytest.mark.parametrize("copy_X", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "container", [np.asfortranarray, sparse.csr_array, sparse.csc_array]
+)
+def test_inputs_are_left_alone(container, dtype, copy_X):
     X, Y = make_problem(0)
-    s = np.arange(len(X), dtype=float)
-    for array in (X, Y, s):
+    X = container(X.astype(dtype))
+    s = np.arange(len(Y), dtype=float)
+    for array in (X if isinstance(X, np.ndarray) else X.data, Y, s):
         array.flags.writeable = False
-    L1InfMultiTaskRegressor().fit(X, Y, s)
+    L1InfMultiTaskRegressor(copy_X=copy_X).fit(X, Y, s)
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1e8])
@@ -235,6 +241,16 @@ def test_constant_targets_and_constant_columns_give_zeros(container):
     assert_array_equal(model.coef_, np.zeros((3, 20)))
     assert model.dual_gap_ == 0
     assert_allclose(model.intercept_, 0.1)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_columns_that_are_all_constant_survive_any_radius(container):
+    X = np.full((5, 3), 0.1)
+    Y = np.random.default_rng(0).standard_normal((5, 2))
+    with warnings.catch_warnings():  # the radius magnifies rounding
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = L1InfMultiTaskRegressor(radius=1e18).fit(container(X), Y)
+    assert_array_equal(model.coef_, np.zeros((2, 3)))
 
 
 @settings(max_examples=200, deadline=None)
@@ -274,6 +290,14 @@ def test_warm_start_saves_steps():
     assert model.fit(X, Y).n_iter_ == 0
     assert_allclose(model.coef_, expected, rtol=1e-12)
     assert model.fit(X[:, 1:], Y[:, 0]).coef_.shape == (19,)
+
+
+def test_warm_start_on_a_column_that_has_become_zero():
+    X, Y = make_problem(0)
+    model = L1InfMultiTaskRegressor(radius=2, tol=1e-10, warm_start=True).fit(X, Y)
+    X[:, np.flatnonzero(model.coef_.any(axis=0))[0]] = 0
+    expected = L1InfMultiTaskRegressor(radius=2, tol=1e-10).fit(X, Y)
+    assert_allclose(model.fit(X, Y).coef_, expected.coef_, rtol=0, atol=1e-6)
 
 
 class StopAfter:
@@ -417,6 +441,7 @@ BAD = {
     "y has NaN": ({}, {"y": np.full(12, np.nan)}),
     "y has three dimensions": ({}, {"y": np.ones((12, 2, 2))}),
     "y is missing": ({}, {"y": None}),
+    "y is too large": ({}, {"y": np.geomspace(1, 1e200, 12)}),
     "y is sparse": ({}, {"y": sparse.csr_array(np.ones((12, 2)))}),
     "weights are negative": ({}, {"sample_weight": np.full(12, -1.0)}),
     "weights are all zero": ({}, {"sample_weight": np.zeros(12)}),
@@ -432,8 +457,32 @@ def test_bad_input_is_named(case):
     named = case.split()[0] if parameters else ""
     if "sample_weight" in data:
         named = "sample_weight|sample weights"
-    with pytest.raises((ValueError, TypeError), match=f"(?i){named}"):
-        L1InfMultiTaskRegressor(**parameters).fit(**data)
+    for model in (L1InfMultiTaskRegressor(), L1InfMultiTaskRegressorCV(radii=[1, 2])):
+        if not parameters.keys() <= model.get_params().keys():
+            continue
+        model.fit(X[:, :4], Y).set_params(**parameters)
+        before = dict(vars(model))
+        with pytest.raises((ValueError, TypeError), match=f"(?i){named}"):
+            model.fit(**data)
+        assert vars(model) == before
+
+
+@pytest.mark.parametrize(
+    ("cv", "sample_weight"),
+    [
+        ([([], [0, 1])], None),
+        ([([0, 1], [])], None),
+        (KFold(3), np.arange(12) < 4),
+        (KFold(13), None),
+    ],
+)
+def test_bad_folds_are_named(cv, sample_weight):
+    X, Y = make_problem(0)
+    model = L1InfMultiTaskRegressorCV(radii=[1, 2]).fit(X[:, :4], Y).set_params(cv=cv)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=r"cv makes a|Cannot have number of splits"):
+        model.fit(X, Y, sample_weight)
+    assert vars(model) == before
 
 
 @pytest.mark.parametrize("radii", [[1, -1], [0.0], [], [np.nan], [[1.0]], 0, "many"])
