@@ -205,14 +205,20 @@ class Network:
             "e": zeros(n_features),
         }
         tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
-        network = cls(**tensors, activation=activation)
-        network.normalize_code()
-        return network
+        return cls(**tensors, activation=activation)
 
     @torch.no_grad()
     def normalize_code(self):
         """Bring the columns of V back to their norm."""
         self.V *= _CODE_NORM / self.V.norm(dim=0).clamp_min(1e-30)
+
+    @torch.no_grad()
+    def normalize_decoder(self):
+        """Bring the rows of U to norm 1.
+
+        Without a target, the loss could otherwise go down in U whatever the radius.
+        """
+        self.U /= self.U.norm(dim=1, keepdim=True).clamp_min(1e-30)
 
     def copy(self, features=slice(None)):
         """Return a copy, of some of the features only."""
@@ -433,6 +439,12 @@ class _Descent:
         )
         self.importances = torch.zeros_like(network.W[:, 0])
         self.loss_curve = []
+        self._normalize()
+
+    def _normalize(self):
+        self.network.normalize_code()
+        if self.objective.kind == "unsupervised":
+            self.network.normalize_decoder()
 
     def run(self, path, observer):
         """Train for a pass at every radius of `path`, then at the wanted radius.
@@ -466,7 +478,7 @@ class _Descent:
             loss, G = _loss_and_gradient(self.network, self.objective, chunks)
             stationarity = _stationarity(self.network.W, G, radius)
             self.adam.step()
-            self.network.normalize_code()
+            self._normalize()
             self.first_layer.update(G, radius, speed)
             losses.append(loss)
         self.loss_curve.append(float(torch.stack(losses).mean()))

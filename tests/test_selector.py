@@ -101,6 +101,18 @@ def test_finds_what_can_be_reconstructed_without_target():
     assert (np.argsort(selector.ranking_)[:8] < 10).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_selects_the_modules_and_hardly_more_without_target(seed):
+    """Two factors of ten columns each among 120, fewer than the code has units."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(200, 120))
+    factors = rng.normal(size=(200, 2)).repeat(10, axis=1)
+    X[:, :20] = factors + 0.5 * rng.normal(size=(200, 20))
+    selector = L1InfFeatureSelector(random_state=seed).fit(X)
+    assert selector.support_[:20].sum() >= 18
+    assert selector.support_[20:].sum() <= 4
+
+
 def test_khan_svc_in_a_pipeline(srbct):
     """The figures of a published data set, on the raw matrix."""
     X, y = srbct
