@@ -9,6 +9,7 @@ rows are zero.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -52,7 +53,8 @@ class DenseMatrix:
     @classmethod
     def standardize(cls, X, mean, inverse_scale, device):
         """Return ``Z = (X - mean) * inverse_scale``."""
-        Z = ((X - mean) * inverse_scale).astype(np.float32)
+        with np.errstate(over="ignore"):  # the training refuses what is not finite
+            Z = ((X - mean) * inverse_scale).astype(np.float32)
         return cls(torch.as_tensor(Z, device=device))
 
     def __matmul__(self, W):
@@ -151,9 +153,9 @@ class Batch:
         """Return the same rows, of the columns `index` only."""
         return replace(self, Z=self.Z.columns(index))
 
-    def normalized(self):
-        """Return the batch with weights that sum to 1."""
-        return replace(self, weight=self.weight / self.weight.sum())
+    def scaled(self, factor):
+        """Return the batch with its weights multiplied by `factor`."""
+        return replace(self, weight=self.weight * factor)
 
     def chunks(self):
         """Return the rows in chunks of bounded size."""
@@ -185,29 +187,38 @@ class Network:
         """
         generator = torch.Generator().manual_seed(seed)
 
+        # Whatever default the user has configured.
+        zeros = partial(torch.zeros, dtype=torch.float32, device="cpu")
+
         def uniform(fan_in, *shape):
             bound = fan_in**-0.5
-            return torch.empty(shape).uniform_(-bound, bound, generator=generator)
+            return zeros(*shape).uniform_(-bound, bound, generator=generator)
 
         # The derivative of relu is zero at zero, where training would never start.
         bias = 0.1 if activation == "relu" else 0.0
         tensors = {
-            "W": torch.zeros(n_features, n_hidden),
-            "b": torch.full((n_hidden,), bias),
+            "W": zeros(n_features, n_hidden),
+            "b": zeros(n_hidden) + bias,
             "V": uniform(n_hidden, n_hidden, n_latent),
-            "c": torch.zeros(n_latent),
+            "c": zeros(n_latent),
             "U": uniform(n_latent, n_latent, n_features),
-            "e": torch.zeros(n_features),
+            "e": zeros(n_features),
         }
         tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
-        network = cls(**tensors, activation=activation)
-        network.normalize_code()
-        return network
+        return cls(**tensors, activation=activation)
 
     @torch.no_grad()
     def normalize_code(self):
         """Bring the columns of V back to their norm."""
         self.V *= _CODE_NORM / self.V.norm(dim=0).clamp_min(1e-30)
+
+    @torch.no_grad()
+    def normalize_decoder(self):
+        """Bring the rows of U to norm 1.
+
+        Without a target, the loss could otherwise go down in U whatever the radius.
+        """
+        self.U /= self.U.norm(dim=1, keepdim=True).clamp_min(1e-30)
 
     def copy(self, features=slice(None)):
         """Return a copy, of some of the features only."""
@@ -327,6 +338,11 @@ class _ProjectedMomentum:
         rate = speed * self.step / (1 - first**self.t)
         scale = (self.v / (1 - second**self.t)).sqrt().clamp_min(1e-30)
         self.W -= rate * self.M / scale
+        if not torch.isfinite(self.W.sum()):
+            raise ValueError(
+                "The training has left the range of float32: radius, learning_rate or "
+                "reconstruction_weight is too large, or X without standardising."
+            )
         project_l1inf(self.W, radius, out=self.W)
 
 
@@ -344,6 +360,7 @@ class Options:
     tol: float
     batch_size: int | None
     second_descent: bool
+    max_features: int  # of the second descent
 
 
 @dataclass(frozen=True)
@@ -387,15 +404,20 @@ class Trained:
     optimality: float
 
 
+def _in_batches(data, batch_size):
+    return batch_size is not None and batch_size < len(data.weight)
+
+
 def _epoch(data, batch_size, generator) -> Iterator[list[Batch]]:
     """Yield the chunks of every step of one pass over the data."""
-    if batch_size is None or batch_size >= len(data.weight):
+    if not _in_batches(data, batch_size):
         yield data.chunks()
         return
     order = torch.randperm(len(data.weight), generator=generator).numpy()
     for start in range(0, len(order), batch_size):
-        batch = data.rows(order[start : start + batch_size])
-        yield batch.normalized().chunks()
+        index = order[start : start + batch_size]
+        # In expectation the loss of all rows, so that the weights keep their effect.
+        yield data.rows(index).scaled(len(order) / len(index)).chunks()
 
 
 class _Descent:
@@ -417,13 +439,21 @@ class _Descent:
         )
         self.importances = torch.zeros_like(network.W[:, 0])
         self.loss_curve = []
+        self._normalize()
+
+    def _normalize(self):
+        self.network.normalize_code()
+        if self.objective.kind == "unsupervised":
+            self.network.normalize_decoder()
 
     def run(self, path, observer):
         """Train for a pass at every radius of `path`, then at the wanted radius.
 
         The importances are averaged over the path. What follows it ends once it is
-        stationary, or after `max_iter` passes in all.
+        stationary, or after `max_iter` passes in all. A mini-batch tells too little of
+        the stationarity.
         """
+        may_stop = not _in_batches(self.data, self.options.batch_size)
         for iteration in range(self.options.max_iter):
             on_path = iteration < len(path)
             radius = path[iteration] if on_path else self.options.radius
@@ -435,7 +465,8 @@ class _Descent:
             survivors = int((row_maxima > 0).sum())
             step = Step(iteration + 1, self.loss_curve[-1], survivors)
             stop = observer.end_pass(step)
-            if stop or (not on_path and stationarity <= self.options.tol):
+            converged = stationarity <= self.options.tol
+            if stop or (may_stop and converged and not on_path):
                 break
         # A descent that ends on its path may be outside the ball of the wanted radius.
         project_l1inf(self.network.W, self.options.radius, out=self.network.W)
@@ -447,7 +478,7 @@ class _Descent:
             loss, G = _loss_and_gradient(self.network, self.objective, chunks)
             stationarity = _stationarity(self.network.W, G, radius)
             self.adam.step()
-            self.network.normalize_code()
+            self._normalize()
             self.first_layer.update(G, radius, speed)
             losses.append(loss)
         self.loss_curve.append(float(torch.stack(losses).mean()))
@@ -501,7 +532,7 @@ def train(
     importances, loss_curve = descent.importances, descent.loss_curve
     selected = network.W.any(1)
     if options.second_descent and selected.any():
-        selected = _best(importances, int(selected.sum()))
+        selected = _best(importances, selected, options.max_features)
         small = initial.copy(selected)
         descent = _Descent(
             small, data.columns(selected.numpy(force=True)), objective, options, seed
@@ -525,11 +556,16 @@ def _path(options, kind):
     return [factor * options.radius for factor in _PATH for _ in range(n_passes)]
 
 
-def _best(importances, n_best):
-    """Return the mask of the `n_best` most important features, ties by column."""
-    order = importances.argsort(descending=True, stable=True)
-    mask = torch.zeros_like(importances, dtype=torch.bool)
-    mask[order[:n_best]] = True
+def _best(importances, alive, max_features):
+    """Return the mask of the most important features, as many as are alive.
+
+    At most `max_features` of them. Among features that never lived on the path, those
+    that are alive go first; other ties are broken by column.
+    """
+    order = alive.int().argsort(descending=True, stable=True)
+    order = order[importances[order].argsort(descending=True, stable=True)]
+    mask = torch.zeros_like(alive)
+    mask[order[: min(int(alive.sum()), max_features)]] = True
     return mask
 
 
@@ -558,6 +594,9 @@ def _summarize(network, data, objective, radius, selected, importances, loss_cur
 
 def encode(X, coefs, intercepts, *, mean, inverse_scale, activation):
     """Return the latent code, (n_samples, n_latent), of the rows of X."""
-    W, V, b, c = (torch.as_tensor(tensor) for tensor in (*coefs, *intercepts))
-    Z = _standardize(X, mean, inverse_scale, torch.device("cpu"))
+    used = coefs[0].any(axis=1)
+    W, V, b, c = (
+        torch.as_tensor(array) for array in (coefs[0][used], coefs[1], *intercepts)
+    )
+    Z = _standardize(X[:, used], mean[used], inverse_scale[used], torch.device("cpu"))
     return (_ACTIVATIONS[activation](Z @ W + b) @ V + c).numpy()

@@ -123,8 +123,9 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
 
     support_ : ndarray of shape (n_features,)
         Mask of the selected features, the best ranked: as many as rows survive the
-        first descent. Those are the features that the second descent sees; where it
-        does without one of them, its row of `encoder_weights_` is zero.
+        first descent, at most `max_features`. Those are the features that the second
+        descent sees; where it does without one of them, its row of `encoder_weights_`
+        is zero.
 
     n_features_ : int
         Number of selected features.
@@ -332,6 +333,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
             tol=self.tol,
             batch_size=self.batch_size,
             second_descent=self.second_descent,
+            max_features=self.max_features or X.shape[1],
         )
         return train(
             X,

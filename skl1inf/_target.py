@@ -76,6 +76,11 @@ def check_target(y, target, estimator):
         input_name="y",
         estimator=estimator,
     )
+    if y.dtype.kind in "mM":
+        raise ValueError(
+            f"y of dtype {y.dtype} is neither classes nor numbers: convert it to one "
+            "of them."
+        )
     if given is not None:
         y = y.astype(given, copy=False)
     kind = _guess_kind(y) if target == "auto" else target
@@ -83,19 +88,23 @@ def check_target(y, target, estimator):
 
 
 def _dtype_kind(y):
-    return getattr(getattr(y, "dtype", None), "kind", None)
+    """Return the kind of the dtype of an array, a series or a frame of one column."""
+    dtypes = getattr(y, "dtypes", getattr(y, "dtype", None))
+    if getattr(dtypes, "shape", None) == (1,):
+        dtypes = dtypes.iloc[0]
+    return getattr(dtypes, "kind", None)
 
 
 def _guess_kind(y):
     if y.dtype.kind != "f":
         return "classification"
-    if y.ndim == 1 and len(np.unique(y)) == 2:
+    if y.size == len(y) and len(np.unique(y)) == 2:
         warnings.warn(
             "y is a floating-point array of only two values and is taken as a "
             'regression target. Pass target="classification" if they are classes, or '
             'target="regression" to silence this warning.',
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,  # the caller of fit
         )
     return "regression"
 
@@ -108,6 +117,8 @@ def _check_labels(y):
             "targets."
         )
     y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
+        raise ValueError("Unknown label type: y holds other objects than strings.")
     check_classification_targets(y)
     return y
 
@@ -155,6 +166,11 @@ def prepare_target(y, kind, sample_weight, class_weight):
     weights = compute_class_weight(
         class_weight, classes=classes, y=y, sample_weight=sample_weight
     )
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError(
+            f"class_weight={class_weight!r} must give finite weights, none negative "
+            "and not all zero."
+        )
     return Target(kind, codes, sample_weight * weights[codes], classes)
 
 

@@ -12,6 +12,7 @@ from skl1inf._autoencoder import (
     Batch,
     Network,
     Objective,
+    _best,
     _loss_and_gradient,
     _standardize,
     _stationarity,
@@ -111,3 +112,11 @@ def test_stationarity_vanishes_at_the_minimiser():
     assert l1inf_norm(W) <= 3.0
     value = _stationarity(torch.from_numpy(W), torch.from_numpy(W - Y), 3.0)
     assert float(value) == pytest.approx(0, abs=1e-12)
+
+
+def test_best_takes_the_alive_before_those_that_never_lived():
+    """A column that cannot be selected, such as the first here, never lives."""
+    importances = torch.tensor([0.0, 0.5, 0.0, 0.2, 0.0])
+    alive = torch.tensor([False, True, True, False, True])
+    assert _best(importances, alive, 5).tolist() == [False, True, True, True, False]
+    assert _best(importances, alive, 1).tolist() == [False, True, False, False, False]

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import sklearn
 import skops.io
@@ -100,6 +101,18 @@ def test_finds_what_can_be_reconstructed_without_target():
     assert (np.argsort(selector.ranking_)[:8] < 10).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_selects_the_modules_and_hardly_more_without_target(seed):
+    """Two factors of ten columns each among 120, fewer than the code has units."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(200, 120))
+    factors = rng.normal(size=(200, 2)).repeat(10, axis=1)
+    X[:, :20] = factors + 0.5 * rng.normal(size=(200, 20))
+    selector = L1InfFeatureSelector(random_state=seed).fit(X)
+    assert selector.support_[:20].sum() >= 18
+    assert selector.support_[20:].sum() <= 4
+
+
 def test_khan_svc_in_a_pipeline(srbct):
     """The figures of a published data set, on the raw matrix."""
     X, y = srbct
@@ -170,7 +183,9 @@ def test_max_features_takes_the_best_ranked(classes):
     everything = quick().fit(X, y)
     few = quick(max_features=3).fit(X, y)
     np.testing.assert_array_equal(few.support_, everything.ranking_ <= 3)
-    np.testing.assert_array_equal(few.ranking_, everything.ranking_)
+    lived = everything.feature_importances_ > 0
+    np.testing.assert_array_equal(few.ranking_[lived], everything.ranking_[lived])
+    assert not few.encoder_weights_[~few.support_].any()
     np.testing.assert_array_equal(few.transform(X), X[:, few.support_])
 
 
@@ -181,6 +196,9 @@ def test_encode_is_the_network_on_the_standardised_matrix(classes):
     code = (A / (1 + np.exp(-A))) @ selector.coefs_[1] + selector.intercepts_[1]
     np.testing.assert_allclose(selector.encode(X), code, atol=1e-4)
     assert selector.encode(sparse.csr_array(X)).shape == (120, 2)
+    X = X.copy()
+    X[:, ~selector.support_] = 1e300  # what is not selected is not looked at
+    np.testing.assert_allclose(selector.encode(X), code, atol=1e-4)
 
 
 def test_the_code_of_classes_predicts_them(classes):
@@ -281,6 +299,23 @@ def test_mini_batches_train(classes):
     assert set(np.argsort(selector.ranking_)[:2]) <= set(range(5))
 
 
+def test_mini_batches_do_not_end_by_tol(classes):
+    selector = quick(batch_size=32, tol=2.0).fit(*classes)
+    assert selector.n_iter_ == 40
+
+
+def test_weights_count_in_batches_of_one_sample():
+    """Columns 0 and 1 tell the classes apart in one half of the samples each."""
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    X = rng.normal(size=(80, 30))
+    X[:40, 0] += 4 * y[:40]
+    X[40:, 1] += 4 * y[40:]
+    for best, weight in ((0, np.repeat([1, 0.1], 40)), (1, np.repeat([0.1, 1], 40))):
+        selector = quick(batch_size=1).fit(X, y, sample_weight=weight)
+        assert selector.ranking_[best] == 1
+
+
 def test_a_batch_of_all_samples_is_no_mini_batch(classes):
     X, y = classes
     assert_same_fit(quick().fit(X, y), quick(batch_size=1000).fit(X, y))
@@ -309,6 +344,16 @@ def test_threads_change_nothing_but_rounding(classes):
     finally:
         torch.set_num_threads(threads)
     assert_same_fit(*fits, rtol=1e-3, atol=1e-5)
+
+
+def test_default_dtype_of_torch_changes_nothing(classes):
+    before = quick().fit(*classes)
+    torch.set_default_dtype(torch.float64)
+    try:
+        after = quick().fit(*classes)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_same_fit(before, after, rtol=0)
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
@@ -406,8 +451,9 @@ def test_target_tag_says_the_truth(classes):
         lambda y: pd.Series(["EWS", "BL"]).iloc[y].astype("category"),
         lambda y: pd.Series(y, dtype="Int64"),
         lambda y: list(y),
+        pl.Series,
     ],
-    ids=["int", "bool", "str", "object", "category", "Int64", "list"],
+    ids=["int", "bool", "str", "object", "category", "Int64", "list", "polars"],
 )
 def test_labels_are_classes(classes, convert):
     X, y = classes
@@ -426,8 +472,10 @@ def test_floating_point_numbers_are_a_regression_target(classes):
 
 def test_two_floating_point_values_warn(classes):
     X, y = classes
-    with pytest.warns(UserWarning, match="target="):
-        quick().fit(X, y.astype(float))
+    for given in (y.astype(float), y[:, None].astype(float)):
+        with pytest.warns(UserWarning, match="target=") as caught:
+            quick().fit(X, given)
+        assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         quick(target="regression").fit(X, y.astype(float))
@@ -439,6 +487,9 @@ def test_a_column_of_labels_warns(classes):
     X, y = classes
     with pytest.warns(DataConversionWarning):
         quick().fit(X, y[:, None])
+    with pytest.warns(DataConversionWarning):
+        selector = quick().fit(X, pd.DataFrame({"kind": pd.array(y, dtype="Int64")}))
+    np.testing.assert_array_equal(selector.classes_, [0, 1])
 
 
 def test_forced_unsupervised_ignores_the_target(classes):
@@ -481,6 +532,8 @@ def replaced(value, dtype=float):
         (X_SMALL, Y_SMALL.astype(object), "Unknown label type"),
         (X_SMALL, np.c_[Y_SMALL, Y_SMALL], "cannot be classes"),
         (X_SMALL, np.ones((20, 2, 2)), "dim 3"),
+        (X_SMALL, Y_SMALL.astype("datetime64[D]"), "neither classes nor numbers"),
+        (X_SMALL, np.array(["a", None] * 10), "other objects than strings"),
     ],
 )
 def test_bad_data_gets_a_clear_error(X, y, message):
@@ -515,6 +568,11 @@ def test_bad_data_gets_a_clear_error(X, y, message):
         ({"batch_size": 0}, "'batch_size'"),
         ({"class_weight": "heavy"}, "'class_weight'"),
         ({"class_weight": {0: 1.0, 5: 2.0}}, "not in class_weight"),
+        ({"class_weight": {0: 0.0, 1: 0.0}}, "class_weight=.* not all zero"),
+        ({"class_weight": {0: -1.0, 1: 2.0}}, "class_weight=.* none negative"),
+        ({"class_weight": {0: np.nan}}, "class_weight=.* finite"),
+        ({"radius": 1e300}, "left the range of float32"),
+        ({"reconstruction_weight": 1e30}, "left the range of float32"),
         ({"random_state": "luck"}, "'random_state'"),
     ],
 )
@@ -540,6 +598,12 @@ def test_bad_parameters_get_a_clear_error(params, message):
 def test_bad_weights_get_a_clear_error(sample_weight, message):
     with pytest.raises(ValueError, match=message):
         quick().fit(X_SMALL, Y_SMALL, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize("factor", [1e30, 1e150])
+def test_what_float32_cannot_hold_gets_a_clear_error(factor):
+    with pytest.raises(ValueError, match="left the range of float32"):
+        quick(standardize=False).fit(factor * X_SMALL, Y_SMALL)
 
 
 def test_unfitted_and_mismatched_use():
