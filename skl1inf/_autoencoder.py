@@ -346,6 +346,33 @@ class _ProjectedMomentum:
         project_l1inf(self.W, radius, out=self.W)
 
 
+class _Adam:
+    """Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) for the later layers.
+
+    That of torch imports its compiler first, which takes as long as several fits.
+    """
+
+    def __init__(self, layers, steps, decay=(0.9, 0.999)):
+        self.layers, self.steps, self.decay, self.t = layers, steps, decay, 0
+        self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in layers]
+
+    @torch.no_grad()
+    def update(self):
+        """Take a step against the gradients that are there, and drop them."""
+        first, second = self.decay
+        self.t += 1
+        for layer, step, (m, v) in zip(
+            self.layers, self.steps, self.moments, strict=True
+        ):
+            if layer.grad is None:  # the decoder, where nothing is reconstructed
+                continue
+            m.lerp_(layer.grad, 1 - first)
+            v.lerp_(layer.grad.square(), 1 - second)
+            scale = (v / (1 - second**self.t)).sqrt_().add_(1e-8)
+            layer.addcdiv_(m, scale, value=-step / (1 - first**self.t))
+            layer.grad = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the training can be told."""
@@ -431,12 +458,7 @@ class _Descent:
         for layer in network.later_layers():
             layer.requires_grad_()
         # The decoder only has to follow the code, the faster the better.
-        self.adam = torch.optim.Adam(
-            [
-                {"params": [network.b, network.V, network.c], "lr": 1e-3},
-                {"params": [network.U, network.e], "lr": 1e-2},
-            ]
-        )
+        self.adam = _Adam(network.later_layers(), [1e-3, 1e-3, 1e-3, 1e-2, 1e-2])
         self.importances = torch.zeros_like(network.W[:, 0])
         self.loss_curve = []
         self._normalize()
@@ -474,10 +496,9 @@ class _Descent:
     def _pass(self, radius, speed):
         losses = []
         for chunks in _epoch(self.data, self.options.batch_size, self.generator):
-            self.adam.zero_grad()
             loss, G = _loss_and_gradient(self.network, self.objective, chunks)
             stationarity = _stationarity(self.network.W, G, radius)
-            self.adam.step()
+            self.adam.update()
             self._normalize()
             self.first_layer.update(G, radius, speed)
             losses.append(loss)
