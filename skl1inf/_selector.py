@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from copy import copy
 from numbers import Integral, Real
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -190,7 +190,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     (100, 5)
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict] = {
         "radius": [Interval(Real, 0, None, closed="neither")],
         "max_features": [Interval(Integral, 1, None, closed="left"), None],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
