@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar, Self
 
@@ -22,7 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._target import check_target, prepare_target
+from ._target import Target, check_target, prepare_target
 
 _TARGETS = ("classification", "regression", "unsupervised")
 
@@ -221,10 +222,10 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         n_hidden: int = 64,
         n_latent: int | None = None,
         activation: str = "silu",
-        reconstruction_weight: float = 0.01,
+        reconstruction_weight: float = 0.0,
         learning_rate: float | str = "auto",
         max_iter: int = 150,
-        tol: float = 1e-2,
+        tol: float = 2e-2,
         batch_size: int | None = None,
         standardize: bool = True,
         second_descent: bool = True,
@@ -277,22 +278,36 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         self : L1InfFeatureSelector
             The fitted selector.
         """
+        from ._training import train
+
         X_as_given = X
+        data, options = self._prepare(X, y, sample_weight)
+        context = self._init_callback_context(max_subtasks=1 + self.second_descent)
+        progress = Progress(self, context, data)
+        with progress.training():
+            trained = train(
+                data.problem(),
+                self.radius,
+                options,
+                progress,
+                max_features=self.max_features or data.n_features,
+                second_descent=self.second_descent,
+            )
+        self._set_fitted(trained, data)
+        validate_data(self, X_as_given, skip_check_array=True)  # names and number
+        return self
+
+    def _prepare(self, X, y, sample_weight):
+        """Return the validated data to train on, and what the training is told."""
         X, y, kind = self._validate(X, y)
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
         device = _resolve_device(self.device)
-        X, y, sample_weight = _drop_unweighted(X, y, sample_weight)
-        mean, scale, constant = _column_statistics(X, sample_weight, self.standardize)
-        target = prepare_target(y, kind, sample_weight, self.class_weight)
-        context = self._init_callback_context(max_subtasks=1 + self.second_descent)
-        progress = _Progress(self, context, X, y, sample_weight)
-        with progress.training():
-            trained = self._train(X, target, mean, scale, constant, device, progress)
-        self._set_fitted(trained, mean, scale, constant, target.classes)
-        validate_data(self, X_as_given, skip_check_array=True)  # names and number
-        return self
+        data = TrainingData.prepare(
+            X, y, kind, sample_weight, self.standardize, self.class_weight
+        )
+        return data, self._options(data.target, device)
 
     def _validate(self, X, y):
         """Return X and y as arrays, and what y is.
@@ -319,11 +334,12 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
             )
         return X, y, kind
 
-    def _train(self, X, target, mean, scale, constant, device, progress):
-        from ._autoencoder import Options, train
+    def _options(self, target, device):
+        from ._training import Options
 
-        options = Options(
-            radius=self.radius,
+        random_state = check_random_state(self.random_state)
+        return Options(
+            kind=target.kind,
             n_hidden=self.n_hidden,
             n_latent=target.n_latent or self.n_latent or 8,
             activation=self.activation,
@@ -332,38 +348,23 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
             max_iter=self.max_iter,
             tol=self.tol,
             batch_size=self.batch_size,
-            second_descent=self.second_descent,
-            max_features=self.max_features or X.shape[1],
-        )
-        return train(
-            X,
-            target.values,
-            target.weight,
-            mean=mean,
-            inverse_scale=np.where(constant, 0.0, 1.0 / scale),
-            kind=target.kind,
-            options=options,
-            seed=check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
+            seed=random_state.randint(np.iinfo(np.int32).max),
             device=device,
-            observer=progress,
         )
 
-    def _set_fitted(self, trained, mean, scale, constant, classes):
+    def _set_fitted(self, trained, data):
         self.coefs_, self.intercepts_ = trained.coefs, trained.intercepts
         self.encoder_weights_ = trained.coefs[0]
-        self.feature_importances_ = trained.importances
-        self.mean_, self.scale_ = mean, scale
+        self.feature_importances_ = trained.selection.importances
+        self.mean_, self.scale_ = data.mean, data.scale
         self.loss_curve_ = trained.loss_curve
         self.n_iter_ = len(trained.loss_curve)
         self.optimality_ = trained.optimality
         self.__dict__.pop("classes_", None)  # of an earlier fit
-        if classes is not None:
-            self.classes_ = classes
-        self.ranking_ = _rank(
-            trained.selected, trained.importances, trained.gradient_norms, constant
-        )
-        n_survivors = int(trained.selected.sum())
-        self.n_features_ = min(n_survivors, self.max_features or n_survivors)
+        if data.target.classes is not None:
+            self.classes_ = data.target.classes
+        self.ranking_ = rank_features(trained.selection, trained.selected, data)
+        self.n_features_ = int(trained.selected.sum())
         self.support_ = self.ranking_ <= self.n_features_
 
     def encode(self, X: ArrayLike | spmatrix | sparray) -> np.ndarray:
@@ -426,14 +427,61 @@ def _resolve_device(name):
     return device
 
 
-def _drop_unweighted(X, y, sample_weight):
-    """Return X, y and the weights without the samples of weight zero."""
-    kept = sample_weight > 0
-    if kept.all():
-        return X, y, sample_weight
-    if kept.sum() < 2:
-        raise ValueError("sample_weight must be non-zero for at least two samples.")
-    return X[kept], None if y is None else y[kept], sample_weight[kept]
+@dataclass(frozen=True)
+class TrainingData:
+    """Validated data that can be trained on.
+
+    Attributes
+    ----------
+    X : ndarray or scipy sparse matrix of shape (n_samples, n_features)
+        The samples of positive weight.
+    y : ndarray or None
+        Their target, as it was given.
+    sample_weight : ndarray of shape (n_samples,)
+        Their weights.
+    target : Target
+        The target, as it is trained on.
+    mean, scale : ndarray of shape (n_features,)
+        The standardisation.
+    constant : ndarray of shape (n_features,)
+        Mask of the constant columns.
+    """
+
+    X: np.ndarray | sparray | spmatrix
+    y: np.ndarray | None
+    sample_weight: np.ndarray
+    target: Target
+    mean: np.ndarray
+    scale: np.ndarray
+    constant: np.ndarray
+
+    @classmethod
+    def prepare(cls, X, y, kind, sample_weight, standardize, class_weight):
+        """Drop the samples of weight zero, standardise and encode the target."""
+        kept = sample_weight > 0
+        if not kept.all():
+            if kept.sum() < 2:
+                raise ValueError(
+                    "sample_weight must be non-zero for at least two samples."
+                )
+            X, sample_weight = X[kept], sample_weight[kept]
+            y = None if y is None else y[kept]
+        mean, scale, constant = _column_statistics(X, sample_weight, standardize)
+        target = prepare_target(y, kind, sample_weight, class_weight)
+        return cls(X, y, sample_weight, target, mean, scale, constant)
+
+    @property
+    def n_features(self):
+        """Number of features."""
+        return self.X.shape[1]
+
+    def problem(self):
+        """Return what is trained on."""
+        from ._batch import Problem
+
+        inverse_scale = np.where(self.constant, 0.0, 1.0 / self.scale)
+        target = self.target
+        return Problem(self.X, target.values, target.weight, self.mean, inverse_scale)
 
 
 def _column_statistics(X, sample_weight, standardize):
@@ -453,21 +501,25 @@ def _column_statistics(X, sample_weight, standardize):
     return scaler.mean_, scaler.scale_, constant
 
 
-def _rank(selected, importances, gradient_norms, constant):
-    """Rank the selected first, constants last; ties in importance by gradient."""
-    group = np.where(constant, 2, np.where(selected, 0, 1))
-    order = np.lexsort((-gradient_norms, -importances, group))
+def rank_features(selection, selected, data):
+    """Return the ranks of the features, 1 the best, as of `ranking_`.
+
+    The selected come first, constants last; ties in importance go by gradient.
+    """
+    group = np.where(data.constant, 2, np.where(selected, 0, 1))
+    order = np.lexsort((-selection.gradient_norms, -selection.importances, group))
     ranking = np.empty(len(order), dtype=int)
     ranking[order] = np.arange(1, len(order) + 1)
     return ranking
 
 
-class _Progress:
+class Progress:
     """Tells callbacks and the standard output how the training goes."""
 
-    def __init__(self, estimator, context, X, y, sample_weight):
+    def __init__(self, estimator, context, data):
         self.estimator, self.context = estimator, context
-        self.data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        metadata = {"sample_weight": data.sample_weight}
+        self.data = {"X": data.X, "y": data.y, "metadata": metadata}
 
     def _begin(self, context):
         context.call_on_fit_task_begin(estimator=self.estimator, **self.data)

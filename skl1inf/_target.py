@@ -104,7 +104,7 @@ def _guess_kind(y):
             'regression target. Pass target="classification" if they are classes, or '
             'target="regression" to silence this warning.',
             UserWarning,
-            stacklevel=6,  # the caller of fit
+            stacklevel=7,  # the caller of fit
         )
     return "regression"
 

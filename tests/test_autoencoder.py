@@ -1,5 +1,8 @@
 """The network's own mathematics: products, gradients and the certificate."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,15 +10,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skl1inf import l1inf_dual_norm, l1inf_norm, project_l1inf
+from skl1inf import _training, l1inf_dual_norm, l1inf_norm, project_l1inf
 from skl1inf._autoencoder import (
-    Batch,
     Network,
     Objective,
-    _best,
-    _loss_and_gradient,
-    _standardize,
-    _stationarity,
+    loss_and_gradient,
+    row_norms,
+    stationarity,
+)
+from skl1inf._batch import Batch, Problem, standardize
+from skl1inf._training import (
+    Options,
+    Selection,
+    _Course,
+    _Descent,
+    _initial,
+    _limits,
+    _ranked,
+    rank,
+    selected_features,
+    trace,
+    train,
 )
 
 CPU = torch.device("cpu")
@@ -28,7 +43,7 @@ def random_matrix(seed, container):
     X = rng.poisson(0.5, size=(n_samples, n_features)).astype(float)
     mean, inverse_scale = X.mean(axis=0), rng.uniform(0, 3, n_features)
     Z = (X - mean) * inverse_scale
-    return _standardize(container(X), mean, inverse_scale, CPU), Z, rng
+    return standardize(container(X), mean, inverse_scale, CPU), Z, rng
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csc_array])
@@ -36,18 +51,19 @@ def random_matrix(seed, container):
 @settings(max_examples=30, deadline=None)
 def test_products_are_those_of_the_standardised_matrix(container, seed):
     matrix, Z, rng = random_matrix(seed, container)
-    W = rng.normal(size=(Z.shape[1], 5)).astype(np.float32)
-    D = rng.normal(size=(Z.shape[0], 5)).astype(np.float32)
+    W = rng.normal(size=(1, Z.shape[1], 5)).astype(np.float32)
+    D = rng.normal(size=(1, Z.shape[0], 5)).astype(np.float32)
     rows = rng.permutation(Z.shape[0])[: rng.integers(1, Z.shape[0] + 1)]
-    columns = rng.random(Z.shape[1]) < 0.5
+    columns = rng.permutation(Z.shape[1])[: rng.integers(1, Z.shape[1] + 1)]
     close = {"rtol": 1e-4, "atol": 1e-4}
     np.testing.assert_allclose(matrix @ torch.from_numpy(W), Z @ W, **close)
     np.testing.assert_allclose(matrix.adjoint(torch.from_numpy(D)), Z.T @ D, **close)
-    np.testing.assert_allclose(matrix.to_dense(), Z, **close)
-    np.testing.assert_allclose(matrix.rows(rows).to_dense(), Z[rows], **close)
+    np.testing.assert_allclose(matrix.transposed(), Z.T[None], **close)
     np.testing.assert_allclose(
-        matrix.columns(columns).to_dense(), Z[:, columns], **close
+        matrix.samples(rows).transposed(), Z[rows].T[None], **close
     )
+    chosen = matrix.features(torch.from_numpy(columns)[None])
+    np.testing.assert_allclose(chosen.transposed(), Z[:, columns].T[None], **close)
 
 
 def random_problem(kind):
@@ -56,19 +72,18 @@ def random_problem(kind):
     n_samples, n_features, n_latent = 12, 7, 3
     X = rng.normal(size=(n_samples, n_features))
     target = {
-        "classification": torch.from_numpy(rng.integers(0, n_latent, n_samples)),
-        "regression": torch.from_numpy(rng.normal(size=(n_samples, n_latent))),
+        "classification": torch.from_numpy(rng.integers(0, n_latent, (1, n_samples))),
+        "regression": torch.from_numpy(rng.normal(size=(1, n_samples, n_latent))),
         "unsupervised": None,
     }[kind]
-    weight = torch.from_numpy(rng.dirichlet(np.ones(n_samples)))
-    batch = Batch(
-        _standardize(X, X.mean(axis=0), 1 / X.std(axis=0), CPU), target, weight
-    )
-    batch.Z.Z = batch.Z.Z.double()
+    weight = torch.from_numpy(rng.dirichlet(np.ones(n_samples), size=1))
+    Z = standardize(X, X.mean(axis=0), 1 / X.std(axis=0), CPU)
+    Z.Zt = Z.Zt.double()
+    batch = Batch(Z, target, weight)
     network = Network.initial(n_features, 4, n_latent, "silu", 0, CPU)
     for name in ("W", "b", "V", "c", "U", "e"):
         setattr(network, name, getattr(network, name).double())
-    network.W = torch.from_numpy(rng.normal(size=(n_features, 4)))
+    network.W = torch.from_numpy(rng.normal(size=(1, n_features, 4)))
     return network, batch
 
 
@@ -76,9 +91,9 @@ def random_problem(kind):
 def test_gradient_against_finite_differences(kind):
     network, batch = random_problem(kind)
     objective = Objective(kind, reconstruction_weight=0.5)
-    for layer in network.later_layers():
+    for layer in network.code_layers() + network.decoder_layers():
         layer.requires_grad_()
-    _, G = _loss_and_gradient(network, objective, [batch])
+    _, G = loss_and_gradient(network, objective, [batch])
     direction = torch.randn(
         G.shape, dtype=G.dtype, generator=torch.Generator().manual_seed(0)
     )
@@ -86,9 +101,16 @@ def test_gradient_against_finite_differences(kind):
     W = network.W
     for step in (1e-5, -1e-5):
         network.W = W + step * direction
-        losses.append(_loss_and_gradient(network, objective, [batch])[0])
+        losses.append(loss_and_gradient(network, objective, [batch])[0])
     derivative = float(losses[0] - losses[1]) / 2e-5
     np.testing.assert_allclose(float((G * direction).sum()), derivative, rtol=1e-6)
+
+
+def gap_of(W, G, radius):
+    W, G = torch.from_numpy(W)[None], torch.from_numpy(G)[None]
+    return float(
+        stationarity(W, G, row_norms(G), torch.tensor([radius], dtype=torch.float64))
+    )
 
 
 @given(seed=st.integers(0, 2**32 - 1), radius=st.floats(0.01, 100))
@@ -98,7 +120,7 @@ def test_stationarity_is_the_relative_dual_gap(seed, radius):
     W = project_l1inf(rng.normal(size=(6, 4)), radius)
     G = rng.normal(size=(6, 4))
     gap = (G * W).sum() + radius * l1inf_dual_norm(G)
-    value = float(_stationarity(torch.from_numpy(W), torch.from_numpy(G), radius))
+    value = gap_of(W, G, radius)
     assert 0 <= value <= 2
     np.testing.assert_allclose(
         value, gap / (radius * l1inf_dual_norm(G)), rtol=1e-9, atol=1e-12
@@ -110,13 +132,155 @@ def test_stationarity_vanishes_at_the_minimiser():
     Y = np.random.default_rng(0).normal(size=(50, 8))
     W = project_l1inf(Y, 3.0)
     assert l1inf_norm(W) <= 3.0
-    value = _stationarity(torch.from_numpy(W), torch.from_numpy(W - Y), 3.0)
-    assert float(value) == pytest.approx(0, abs=1e-12)
+    assert gap_of(W, W - Y, 3.0) == pytest.approx(0, abs=1e-12)
 
 
-def test_best_takes_the_alive_before_those_that_never_lived():
+def selection_of(alive, importances):
+    return Selection(np.array(alive), None, np.array(importances), None, 0.0, 0.0)
+
+
+def test_most_important_are_selected():
     """A column that cannot be selected, such as the first here, never lives."""
-    importances = torch.tensor([0.0, 0.5, 0.0, 0.2, 0.0])
-    alive = torch.tensor([False, True, True, False, True])
-    assert _best(importances, alive, 5).tolist() == [False, True, True, True, False]
-    assert _best(importances, alive, 1).tolist() == [False, True, False, False, False]
+    selection = selection_of([0, 1, 1, 0, 1], [0.0, 0.5, 0.0, 0.2, 0.0])
+    selection = replace(selection, alive=selection.alive.astype(bool))
+
+    def selected(max_features, second_descent):
+        mask = selected_features(selection, max_features, second_descent)
+        return np.flatnonzero(mask).tolist()
+
+    assert selected(5, second_descent=True) == [1, 2, 3]
+    assert selected(1, second_descent=True) == [1]
+    assert selected(5, second_descent=False) == [1, 2, 4]
+    assert selected(2, second_descent=False) == [1, 2]
+
+
+class Quiet:
+    """An observer that says nothing."""
+
+    def descent(self, name, max_iter):
+        return nullcontext()
+
+    def begin_pass(self):
+        pass
+
+    def end_pass(self, step):
+        return False
+
+
+def options_for(kind="classification", **settings):
+    defaults = {
+        "n_hidden": 16,
+        "n_latent": 3,
+        "activation": "silu",
+        "reconstruction_weight": 0.0,
+        "step": 0.01,
+        "max_iter": 150,
+        "tol": 0.02,
+        "batch_size": None,
+        "seed": 0,
+        "device": CPU,
+    }
+    return Options(kind=kind, **{**defaults, **settings})
+
+
+def problems(kind, n_problems=3, n_features=600):
+    """Data of different sizes, in which the first columns matter."""
+    rng = np.random.default_rng(0)
+    for n_samples in 60 + 7 * np.arange(n_problems):
+        y = rng.integers(0, 3, n_samples)
+        X = rng.normal(size=(n_samples, n_features))
+        X[:, :9] += np.repeat(np.eye(3), 3, axis=1)[y] * 2
+        target = y if kind == "classification" else np.eye(3, dtype=np.float32)[y]
+        weight = rng.uniform(0.5, 2, n_samples)
+        yield Problem(X, target, weight, X.mean(axis=0), 1 / X.std(axis=0))
+
+
+def assert_same_selection(a, b):
+    np.testing.assert_allclose(a.importances, b.importances, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(a.weights, b.weights, atol=1e-2)
+    assert a.loss == pytest.approx(b.loss, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_replicas_are_trained_as_if_alone(kind):
+    """Stacked, those of fewer samples are padded; the result is that of one alone."""
+    data, options = list(problems(kind)), options_for(kind)
+    together = rank(data, 1.0, options, Quiet())
+    alone = [rank([problem], 1.0, options, Quiet())[0] for problem in data]
+    for a, b in zip(together, alone, strict=True):
+        assert_same_selection(a, b)
+
+
+def test_stacks_are_bounded(monkeypatch):
+    """Problems too large for one stack are trained one after the other."""
+    data, options = list(problems("classification")), options_for()
+    together = rank(data, 1.0, options, Quiet())
+    monkeypatch.setattr(_training, "_STACKED_ENTRIES", 1)
+    for a, b in zip(together, rank(data, 1.0, options, Quiet()), strict=True):
+        assert_same_selection(a, b)
+
+
+def test_sparse_problems_are_traced_as_dense_ones():
+    data, options = list(problems("classification", n_features=80)), options_for()
+    a = trace(data, [2.0, 1.0], options, Quiet())
+    as_sparse = [replace(problem, X=sparse.csr_array(problem.X)) for problem in data]
+    b = trace(as_sparse, [2.0, 1.0], options, Quiet())
+    for selections in zip(a, b, strict=True):
+        for x, y in zip(*selections, strict=True):
+            assert_same_selection(x, y)
+
+
+def test_the_path_begins_as_a_fit_does():
+    """At the largest radius the importances are those of a single training."""
+    (problem,) = problems("classification", 1)
+    options = options_for()
+    (path,) = trace([problem], [1.5, 0.6, 0.2], options, Quiet())
+    for selection, radius in zip(path, [1.5, 0.6, 0.2], strict=True):
+        fit = train(
+            problem, radius, options, Quiet(), max_features=600, second_descent=False
+        )
+        for importances in (fit.selection.importances, selection.importances):
+            assert (np.argsort(-importances)[:9] < 9).sum() >= 7
+        assert abs(int(selection.alive.sum()) - int(fit.selected.sum())) <= 6
+    fit = train(problem, 1.5, options, Quiet(), max_features=600, second_descent=False)
+    np.testing.assert_allclose(
+        path[0].importances, fit.selection.importances, rtol=1e-6, atol=1e-9
+    )
+
+
+def test_working_sets_find_what_all_features_find(monkeypatch):
+    """Passes over the working set, against passes over all features."""
+    (problem,) = problems("classification", 1)
+    options = options_for()
+    (a,) = rank([problem], 1.0, options, Quiet())
+    monkeypatch.setattr(_training, "_WORKING_SET", 600)
+    (b,) = rank([problem], 1.0, options, Quiet())
+    assert set(np.argsort(-a.importances)[:9]) == set(np.argsort(-b.importances)[:9])
+    assert a.loss == pytest.approx(b.loss, rel=0.02)
+
+
+def test_training_settles_at_a_stationary_point():
+    """The certificate, over all features, is what the stopping rule asks for."""
+    (problem,) = problems("classification", 1)
+    options = options_for(max_iter=2000, tol=0.005)
+    fit = train(problem, 1.0, options, Quiet(), max_features=600, second_descent=False)
+    assert len(fit.loss_curve) < 2000
+    assert fit.optimality < 0.01
+    assert l1inf_norm(fit.coefs[0]) <= 1.0
+
+
+def test_a_replica_that_is_stationary_stands_still():
+    (problem,) = problems("classification", 1)
+    options, data = options_for(), Batch.from_problem(problem, CPU)
+    network, _ = _ranked(data, 1.0, options, _Course())
+    pair = Network.stack([network, _initial(600, options)])
+    descent = _Descent(pair, Batch.stack([data, data]), options)
+    limits = _limits(1.0, descent.whole.data)
+    descent.settle(limits, 1, _Course())
+    before = pair.W.clone()
+    descent.moving[0] = 0.0
+    for _ in range(5):
+        descent._pass(limits, (1.0, 1.0))
+    descent._merge()
+    np.testing.assert_allclose(pair.W[0], before[0], atol=1e-7)
+    assert not torch.equal(pair.W[1], before[1])
