@@ -31,12 +31,12 @@ GREY = "0.7"
 
 
 @contextmanager
-def canvas(display, ax, width, height):
+def canvas(display, ax, width, height, n_lines=0):
     """Yield the axes to draw on, `ax` or new ones of `width` by `height` inches.
 
-    A new figure grows by what lies around its axes, so that names of any length
-    neither squeeze the axes nor are cut off. At the end the display gets `ax_` and
-    `figure_`.
+    New ones are higher where `n_lines` lines of text ask for it, up to 8 inches. A new
+    figure grows by what lies around its axes, so that names of any length neither
+    squeeze the axes nor are cut off. At the end the display gets `ax_` and `figure_`.
     """
     check_matplotlib_support(f"{type(display).__name__}.plot")
     new = ax is None
@@ -44,6 +44,7 @@ def canvas(display, ax, width, height):
         import matplotlib.pyplot as plt
 
         figure, ax = plt.subplots(layout="constrained")
+        height = np.clip(1.1 * n_lines * line_height() / 72, height, 8)
         share = ax.get_position()
         figure.set_size_inches(width / share.width, height / share.height)
     yield ax
@@ -60,6 +61,13 @@ def canvas(display, ax, width, height):
         )
 
 
+def line_height():
+    """Return the distance in points from one name to the next."""
+    from matplotlib.font_manager import FontProperties
+
+    return 1.3 * FontProperties(size="small").get_size_in_points()
+
+
 def name_at_right(ax, names, x, y, *, colors="0.5"):
     """Write names beside the axes, from top to bottom, none upon another.
 
@@ -68,7 +76,8 @@ def name_at_right(ax, names, x, y, *, colors="0.5"):
     ax : Axes
         The axes.
     names : sequence of str of length n_names
-        What to write. Where heights are equal, the first name comes on top.
+        What to write, the most important first: only as many are written as there is
+        room for. Where heights are equal, the first name comes on top.
     x : float
         Where the axes end, in the units of the data.
     y : array-like of shape (n_names,)
@@ -81,18 +90,17 @@ def name_at_right(ax, names, x, y, *, colors="0.5"):
     texts : list of Annotation
         The names.
     """
-    from matplotlib.font_manager import FontProperties
-
-    line_height = 1.3 * FontProperties(size="small").get_size_in_points()
-    if isinstance(colors, str):
-        colors = [colors] * len(names)
+    distance = line_height()
+    room = int(ax.bbox.height / ax.figure.dpi * 72 / distance)
+    names, heights = names[:room], np.asarray(y)[:room]
+    colors = [colors] * len(names) if isinstance(colors, str) else colors[:room]
     return [
         ax.annotate(
             str(name),
             (x, height),
             xytext=(24, 0),
             # Looked up when drawn: only then is the size of the axes known.
-            textcoords=partial(_beside, ax, np.asarray(y), line_height, i),
+            textcoords=partial(_beside, ax, heights, distance, i),
             fontsize="small",
             va="center",
             parse_math=False,
@@ -107,17 +115,19 @@ def name_at_right(ax, names, x, y, *, colors="0.5"):
                 "shrinkB": 0,
             },
         )
-        for i, (name, height, color) in enumerate(zip(names, y, colors, strict=True))
+        for i, (name, height, color) in enumerate(
+            zip(names, heights, colors, strict=True)
+        )
     ]
 
 
-def _beside(ax, heights, line_height, i, renderer):
+def _beside(ax, heights, distance, i, renderer):
     """Return the transform from points to pixels whose origin is beside `ax`."""
     from matplotlib.transforms import Affine2D
 
     scale = ax.figure.dpi / 72
     pixels = ax.transData.transform([(0, height) for height in heights])[:, 1]
-    places = spread(pixels, line_height * scale, ax.bbox.y0, ax.bbox.y1)
+    places = spread(pixels, distance * scale, ax.bbox.y0, ax.bbox.y1)
     return Affine2D().scale(scale).translate(ax.bbox.x1, places[i])
 
 

@@ -133,7 +133,7 @@ class ExpressionHeatmapDisplay:
             The axes to draw on. None: new ones, in a figure that fits the names.
 
         n_names : int, default=50
-            Name at most so many features, the best ranked.
+            Name at most so many features, the best ranked, as far as there is room.
 
         image_kw : dict, default=None
             Keywords for the heat map, passed to :meth:`matplotlib.axes.Axes.imshow`.
@@ -149,11 +149,8 @@ class ExpressionHeatmapDisplay:
             check_consistent_length(self.matrix, self.target)
             values, classes = encode_target(self.target)
         n_samples, n_features = self.matrix.shape
-        width, height = (
-            np.clip(0.07 * n_samples, 4.5, 9),
-            np.clip(0.17 * n_features, 1.5, 8),
-        )
-        with canvas(self, ax, width, height) as ax:
+        width = np.clip(0.07 * n_samples, 4.5, 9)
+        with canvas(self, ax, width, 1.5, n_lines=n_features) as ax:
             scaled = StandardScaler().fit_transform(self.matrix)
             self.features_ = _cluster(scaled.T)
             self.samples_ = _order_samples(scaled, values, classes)
@@ -250,7 +247,7 @@ class ExpressionHeatmapDisplay:
             Draw at most so many of the selected features, the best ranked. None: all.
 
         n_names : int, default=50
-            Name at most so many features, the best ranked.
+            Name at most so many features, the best ranked, as far as there is room.
 
         image_kw : dict, default=None
             Keywords for the heat map, passed to :meth:`matplotlib.axes.Axes.imshow`.

@@ -120,7 +120,8 @@ class RadiusPathDisplay:
             The axes to draw on. None: new ones, in a figure that fits the names.
 
         n_names : int, default=10
-            Number of leading features, which get colours and names.
+            Number of leading features, which get colours and, as far as there is room,
+            names.
 
         line_kw : dict, default=None
             Keywords for the lines of the leading features, passed to
@@ -148,6 +149,7 @@ class RadiusPathDisplay:
             )
             self.lines_ = []
             for i, feature in enumerate(leading):
+                # Without the last colour of the palette, too pale for a thin line.
                 style = {"color": PALETTE[i % 7], "linewidth": 1.8}
                 style["linestyle"] = ("-", "--", "-.", ":")[i // 7 % 4]
                 style = style_with(style, line_kw, Line2D)
@@ -188,8 +190,8 @@ class RadiusPathDisplay:
             The fitted estimator; of a pipeline, its step.
 
         n_names : int, default=10
-            Number of leading features, which get colours and names: the best ranked at
-            the chosen radius.
+            Number of leading features, the best ranked at the chosen radius, which get
+            colours and, as far as there is room, names.
 
         line_kw : dict, default=None
             Keywords for the lines of the leading features, passed to
@@ -234,7 +236,8 @@ class RadiusPathDisplay:
             the path that is nearest to it; without one, those that enter first.
 
         n_names : int, default=10
-            Number of leading features, which get colours and names.
+            Number of leading features, which get colours and, as far as there is room,
+            names.
 
         line_kw : dict, default=None
             Keywords for the lines of the leading features, passed to
@@ -310,7 +313,7 @@ class RadiusCVDisplay:
     line_ : matplotlib Line2D
         The mean score.
 
-    band_ : matplotlib FillBetweenPolyCollection
+    band_ : matplotlib PolyCollection
         The band of one standard error.
 
     features_line_ : matplotlib Line2D
@@ -318,6 +321,9 @@ class RadiusCVDisplay:
 
     radius_line_, best_line_ : matplotlib Line2D
         The chosen radius, and the one with the best mean score.
+
+    level_line_ : matplotlib Line2D or None
+        The score one standard error below the best.
 
     legend_ : matplotlib Legend
         The legend.
@@ -409,9 +415,12 @@ class RadiusCVDisplay:
         chosen = np.argmin(np.abs(self.radii - self.radius))
         self.best_line_ = _mark(ax, self.radii[best], VERMILION, "-.")
         self.radius_line_ = _mark(ax, self.radius, "black", ":")
+        self.level_line_ = None
         if best != chosen:
             level = self.mean_scores[best] - self.standard_errors[best]
-            ax.axhline(level, color=VERMILION, linestyle=":", linewidth=0.8)
+            self.level_line_ = ax.axhline(
+                level, color=VERMILION, linestyle=":", linewidth=0.8
+            )
         marks = [
             f"{name} radius {self.radii[i]:.3g}: {self.n_features[i]:.3g} features"
             for name, i in [("chosen", chosen), ("best", best)]

@@ -125,7 +125,7 @@ class StabilityDisplay:
             selected in any subsample.
 
         n_names : int, default=20
-            Name so many features, the most probable.
+            Name at most so many features, the most probable, as far as there is room.
 
         point_kw : dict, default=None
             Keywords for the points, passed to :meth:`matplotlib.axes.Axes.plot`.
@@ -159,7 +159,7 @@ class StabilityDisplay:
         stable = probabilities >= self.threshold
         edges = np.arange(len(rank) + 1) + 0.5
         self.bars_ = ax.stairs(
-            probabilities, edges, orientation="horizontal", fill=True, color="0.93"
+            probabilities, edges, orientation="horizontal", fill=True, color="0.95"
         )
         style = {"marker": "o", "markersize": 4, "linestyle": "", **(point_kw or {})}
         (self.other_points_,) = ax.plot(
@@ -207,7 +207,7 @@ class StabilityDisplay:
             selected in any subsample.
 
         n_names : int, default=20
-            Name so many features, the most probable.
+            Name at most so many features, the most probable, as far as there is room.
 
         point_kw : dict, default=None
             Keywords for the points, passed to :meth:`matplotlib.axes.Axes.plot`.
