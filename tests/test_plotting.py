@@ -33,7 +33,8 @@ from skl1inf.plotting import (
 )
 from skl1inf.plotting._drawing import spread
 
-LONG = "glycoprotein $\\beta_1$, subunit of the receptor"
+# Long, and not to be read as a formula: there is no such symbol.
+LONG = "glycoprotein $\\no_such$, subunit of the receptor"
 
 
 @pytest.fixture(autouse=True)
@@ -202,6 +203,16 @@ def test_names_keep_apart_in_a_figure_of_another_size(kind, scale):
     display.figure_.draw_without_rendering()
     for one, other in combinations(boxes(display.texts_), 2):
         assert not one.overlaps(other)
+
+
+def test_long_names_do_not_squeeze_the_axes():
+    sizes = []
+    for names in (long_names(20), list("abcdefghijklmnopqrst")):
+        display = make_heatmap(20)
+        display.feature_names = names
+        display.plot().figure_.draw_without_rendering()
+        sizes.append(display.ax_.bbox.size)
+    assert_allclose(*sizes, rtol=0.01)
 
 
 @pytest.mark.parametrize("font_size", [6, 16])
@@ -535,6 +546,9 @@ def test_heatmap_strip_shows_the_classes(expression):
     patches = display.strip_ax_.patches
     assert_allclose([patch.get_x() + patch.get_width() for patch in patches], ends)
     assert display.strip_ax_.get_xlim() == display.ax_.get_xlim()
+    display.figure_.draw_without_rendering()
+    strip, legend = display.strip_ax_.bbox, display.legend_.get_window_extent()
+    assert display.ax_.bbox.y1 < strip.y0 < strip.y1 < legend.y0
     for text, patch, name in zip(
         display.legend_.get_texts(),
         display.legend_.get_patches(),
