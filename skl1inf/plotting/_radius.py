@@ -276,8 +276,7 @@ class RadiusCVDisplay:
     The mean score over the folds with a band of one standard error, and the mean
     number of selected features on an axis of its own; the radius of the best mean score
     and the one that was chosen are marked. Where the two differ, a dotted line shows
-    the score one standard error below the best: the chosen radius is the smallest above
-    it.
+    the score one standard error below the best, which the rule "1se" asks for.
 
     Create it with :meth:`from_estimator`; the parameters of the constructor become
     attributes.

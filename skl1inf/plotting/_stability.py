@@ -220,7 +220,15 @@ class StabilityDisplay:
         display : StabilityDisplay
             The display, drawn.
         """
-        check_fitted(estimator, ["selection_probabilities_", "threshold_"])
+        check_fitted(
+            estimator,
+            [
+                "selection_probabilities_",
+                "threshold_",
+                "false_positives_bound_",
+                "ranking_",
+            ],
+        )
         display = cls(
             estimator.selection_probabilities_,
             estimator.threshold_,
