@@ -12,6 +12,7 @@ from packaging.version import Version
 
 import skl1inf
 import skl1inf.datasets
+import skl1inf.plotting
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +36,7 @@ def modules_after(statement):
         "import skl1inf",
         "from skl1inf import L1InfFeatureSelector; L1InfFeatureSelector()",
         "from skl1inf.datasets import load_srbct; load_srbct()",
+        "import skl1inf.plotting",
     ],
 )
 def test_needs_neither_torch_nor_numba_before_a_fit(statement):
@@ -81,7 +83,9 @@ def test_every_public_name_is_in_the_api_reference():
     listed = re.findall(
         r"^   (\w+)$", (ROOT / "docs/api.rst").read_text(), re.MULTILINE
     )
-    assert sorted(listed) == sorted(skl1inf.__all__ + skl1inf.datasets.__all__)
+    modules = skl1inf, skl1inf.datasets, skl1inf.plotting
+    public = [name for module in modules for name in module.__all__]
+    assert sorted(listed) == sorted(public)
 
 
 def pins(filename):

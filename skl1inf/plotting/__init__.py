@@ -1,0 +1,14 @@
+"""Pictures of what was selected, as scikit-learn's Display objects."""
+
+from ._heatmap import ExpressionHeatmapDisplay
+from ._latent import LatentSpaceDisplay
+from ._radius import RadiusCVDisplay, RadiusPathDisplay
+from ._stability import StabilityDisplay
+
+__all__ = [
+    "ExpressionHeatmapDisplay",
+    "LatentSpaceDisplay",
+    "RadiusCVDisplay",
+    "RadiusPathDisplay",
+    "StabilityDisplay",
+]

@@ -1,0 +1,486 @@
+"""Pictures along the path of radii."""
+
+import re
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch, check_scalar
+
+from ._drawing import (
+    BLUE,
+    GREY,
+    PALETTE,
+    VERMILION,
+    canvas,
+    check_fitted,
+    feature_names_of,
+    legend_above,
+    name_at_right,
+    style_with,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class RadiusPathDisplay:
+    """Weights of the features along a path of radii.
+
+    Each line is a feature: its largest absolute weight relative to the radius, the
+    share of the budget that it takes. The leading features have colours and names, the
+    others are grey.
+
+    Create it with :meth:`from_estimator` or :meth:`from_path`; the parameters of the
+    constructor become attributes.
+
+    Parameters
+    ----------
+    radii : ndarray of shape (n_radii,)
+        The radii, ascending.
+
+    weights : ndarray of shape (n_radii, n_features)
+        The largest absolute weight of each feature relative to the radius.
+
+    ranking : ndarray of shape (n_features,)
+        Ranks that say which features lead, 1 the best.
+
+    radius : float, default=None
+        A radius to mark, such as the one that was chosen.
+
+    feature_names : array-like of shape (n_features,), default=None
+        Names of the features; None means x0, x1, ...
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes of the picture.
+
+    figure_ : matplotlib Figure
+        The figure of the picture.
+
+    lines_ : list of matplotlib Line2D
+        The leading features, the best first.
+
+    other_lines_ : matplotlib LineCollection
+        The other features that live at one radius of the path at least.
+
+    radius_line_ : matplotlib Line2D or None
+        The marked radius.
+
+    texts_ : list of matplotlib Annotation
+        The names of the leading features, the best first.
+
+    See Also
+    --------
+    skl1inf.plotting.RadiusCVDisplay : The scores along the path.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import matplotlib.pyplot as plt
+    >>> from skl1inf.plotting import RadiusPathDisplay
+    >>> radii = np.array([0.5, 1.0, 2.0])
+    >>> weights = np.array([[1.0, 0.0, 0.0], [0.7, 0.3, 0.0], [0.5, 0.3, 0.2]])
+    >>> display = RadiusPathDisplay(radii, weights, np.array([1, 2, 3]), radius=1.0)
+    >>> display.plot(n_names=2).texts_[0].get_text()
+    'x0'
+    >>> plt.show()
+    """
+
+    def __init__(
+        self,
+        radii: np.ndarray,
+        weights: np.ndarray,
+        ranking: np.ndarray,
+        *,
+        radius: float | None = None,
+        feature_names: ArrayLike | None = None,
+    ):
+        self.radii = radii
+        self.weights = weights
+        self.ranking = ranking
+        self.radius = radius
+        self.feature_names = feature_names
+
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        n_names: int = 10,
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the picture.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            The axes to draw on. None: new ones, in a figure that fits the names.
+
+        n_names : int, default=10
+            Number of leading features, which get colours and, as far as there is room,
+            names.
+
+        line_kw : dict, default=None
+            Keywords for the lines of the leading features, passed to
+            :meth:`matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        display : RadiusPathDisplay
+            The display itself.
+        """
+        check_scalar(n_names, "n_names", Integral, min_val=0)
+        with canvas(self, ax, 5.5, 4) as ax:
+            from matplotlib.collections import LineCollection
+            from matplotlib.lines import Line2D
+
+            order = np.argsort(self.ranking, kind="stable")
+            leading, others = order[:n_names], order[n_names:]
+            others = others[self.weights[:, others].any(axis=0)]
+            self.other_lines_ = ax.add_collection(
+                LineCollection(
+                    [np.column_stack([self.radii, w]) for w in self.weights.T[others]],
+                    colors=GREY,
+                    linewidths=0.6,
+                )
+            )
+            self.lines_ = []
+            for i, feature in enumerate(leading):
+                # Without the last colour of the palette, too pale for a thin line.
+                style = {"color": PALETTE[i % 7], "linewidth": 1.8}
+                style["linestyle"] = ("-", "--", "-.", ":")[i // 7 % 4]
+                style = style_with(style, line_kw, Line2D)
+                self.lines_ += ax.plot(self.radii, self.weights[:, feature], **style)
+            ax.set(xscale="log", xlabel="radius", ylabel="largest weight / radius")
+            ax.xaxis.set_major_formatter("{x:g}")  # 0.1 rather than a power of ten
+            ax.margins(x=0)
+            ax.set_ylim(bottom=0)
+            self.radius_line_ = None
+            if self.radius is not None:
+                self.radius_line_ = _mark(ax, self.radius, "black", ":")
+                label = f"chosen radius {self.radius:.3g}"
+                legend_above(ax, [self.radius_line_], [label])
+            names = feature_names_of(self.feature_names, self.weights.shape[1])
+            self.texts_ = name_at_right(
+                ax,
+                [names[feature] for feature in leading],
+                self.radii[-1],
+                self.weights[-1, leading],
+                colors=[line.get_color() for line in self.lines_],
+            )
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        *,
+        n_names: int = 10,
+        line_kw: dict[str, Any] | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Draw the path of an estimator that chose its radius.
+
+        Parameters
+        ----------
+        estimator : L1InfFeatureSelectorCV
+            The fitted estimator; of a pipeline, its step.
+
+        n_names : int, default=10
+            Number of leading features, the best ranked at the chosen radius, which get
+            colours and, as far as there is room, names.
+
+        line_kw : dict, default=None
+            Keywords for the lines of the leading features, passed to
+            :meth:`matplotlib.axes.Axes.plot`.
+
+        ax : matplotlib Axes, default=None
+            The axes to draw on. None: new ones, in a figure that fits the names.
+
+        Returns
+        -------
+        display : RadiusPathDisplay
+            The display, drawn.
+        """
+        check_fitted(estimator, ["path_", "radius_"])
+        return cls.from_path(
+            estimator.path_,
+            radius=estimator.radius_,
+            n_names=n_names,
+            line_kw=line_kw,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_path(
+        cls,
+        path: Bunch,
+        *,
+        radius: float | None = None,
+        n_names: int = 10,
+        line_kw: dict[str, Any] | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Draw what :func:`skl1inf.radius_path` returned.
+
+        Parameters
+        ----------
+        path : :class:`~sklearn.utils.Bunch`
+            The path.
+
+        radius : float, default=None
+            A radius to mark. The leading features are the best ranked at the radius of
+            the path that is nearest to it; without one, those that enter first.
+
+        n_names : int, default=10
+            Number of leading features, which get colours and, as far as there is room,
+            names.
+
+        line_kw : dict, default=None
+            Keywords for the lines of the leading features, passed to
+            :meth:`matplotlib.axes.Axes.plot`.
+
+        ax : matplotlib Axes, default=None
+            The axes to draw on. None: new ones, in a figure that fits the names.
+
+        Returns
+        -------
+        display : RadiusPathDisplay
+            The display, drawn.
+        """
+        if radius is None:
+            order = np.lexsort((path.rankings.mean(axis=0), path.entry_radii))
+            ranking = np.argsort(order) + 1
+        else:
+            check_scalar(
+                radius, "radius", Real, min_val=0, include_boundaries="neither"
+            )
+            nearest = np.argmin(np.abs(np.log(path.radii / radius)))
+            ranking = path.rankings[nearest]
+        display = cls(
+            path.radii,
+            path.weights,
+            ranking,
+            radius=radius,
+            feature_names=path.feature_names,
+        )
+        return display.plot(ax, n_names=n_names, line_kw=line_kw)
+
+
+class RadiusCVDisplay:
+    """Cross-validated score and number of features against the radius.
+
+    The mean score over the folds with a band of one standard error, and the mean
+    number of selected features on an axis of its own; the radius of the best mean score
+    and the one that was chosen are marked. Where the two differ, a dotted line shows
+    the score one standard error below the best, which the rule "1se" asks for.
+
+    Create it with :meth:`from_estimator`; the parameters of the constructor become
+    attributes.
+
+    Parameters
+    ----------
+    radii : ndarray of shape (n_radii,)
+        The radii, ascending.
+
+    mean_scores, standard_errors : ndarray of shape (n_radii,)
+        Mean of the score over the folds and its standard error.
+
+    n_features : ndarray of shape (n_radii,)
+        Mean number of selected features over the folds.
+
+    radius : float
+        The chosen radius.
+
+    score_name : str, default="score"
+        Name of the score, for its axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes of the score.
+
+    features_ax_ : matplotlib Axes
+        The axes of the number of features.
+
+    figure_ : matplotlib Figure
+        The figure of the picture.
+
+    line_ : matplotlib Line2D
+        The mean score.
+
+    band_ : matplotlib PolyCollection
+        The band of one standard error.
+
+    features_line_ : matplotlib Line2D
+        The number of features.
+
+    radius_line_, best_line_ : matplotlib Line2D
+        The chosen radius, and the one with the best mean score.
+
+    level_line_ : matplotlib Line2D or None
+        The score one standard error below the best.
+
+    legend_ : matplotlib Legend
+        The legend.
+
+    See Also
+    --------
+    skl1inf.plotting.RadiusPathDisplay : The features along the path.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import matplotlib.pyplot as plt
+    >>> from skl1inf.plotting import RadiusCVDisplay
+    >>> display = RadiusCVDisplay(
+    ...     radii=np.array([0.1, 0.3, 1.0, 3.0]),
+    ...     mean_scores=np.array([0.6, 0.9, 0.92, 0.91]),
+    ...     standard_errors=np.array([0.05, 0.03, 0.03, 0.02]),
+    ...     n_features=np.array([4.2, 11.0, 19.4, 140.0]),
+    ...     radius=0.3,
+    ...     score_name="balanced accuracy",
+    ... )
+    >>> display.plot().ax_.get_ylabel()
+    'balanced accuracy'
+    >>> plt.show()
+    """
+
+    def __init__(
+        self,
+        radii: np.ndarray,
+        mean_scores: np.ndarray,
+        standard_errors: np.ndarray,
+        n_features: np.ndarray,
+        *,
+        radius: float,
+        score_name: str = "score",
+    ):
+        self.radii = radii
+        self.mean_scores = mean_scores
+        self.standard_errors = standard_errors
+        self.n_features = n_features
+        self.radius = radius
+        self.score_name = score_name
+
+    def plot(
+        self, ax: "Axes | None" = None, *, line_kw: dict[str, Any] | None = None
+    ) -> Self:
+        """Draw the picture.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            The axes to draw on. None: new ones, in a figure of their own.
+
+        line_kw : dict, default=None
+            Keywords for the line of the mean score, passed to
+            :meth:`matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        display : RadiusCVDisplay
+            The display itself.
+        """
+        with canvas(self, ax, 5.5, 3.5) as ax:
+            from matplotlib.lines import Line2D
+
+            style = style_with({"color": BLUE, "marker": "o"}, line_kw, Line2D)
+            (self.line_,) = ax.plot(self.radii, self.mean_scores, **style)
+            self.band_ = ax.fill_between(
+                self.radii,
+                self.mean_scores - self.standard_errors,
+                self.mean_scores + self.standard_errors,
+                color=self.line_.get_color(),
+                alpha=0.2,
+                linewidth=0,
+            )
+            self.features_ax_ = ax.twinx()
+            (self.features_line_,) = self.features_ax_.plot(
+                self.radii, self.n_features, color="0.4", marker=".", linestyle="--"
+            )
+            self.features_ax_.set(yscale="log", ylabel="number of features")
+            ax.set(xscale="log", xlabel="radius", ylabel=self.score_name)
+            for axis in (ax.xaxis, self.features_ax_.yaxis):
+                axis.set_major_formatter("{x:g}")  # 0.1 rather than a power of ten
+            self._mark_radii(ax)
+        return self
+
+    def _mark_radii(self, ax):
+        best = np.nanargmax(self.mean_scores)
+        chosen = np.argmin(np.abs(self.radii - self.radius))
+        self.best_line_ = _mark(ax, self.radii[best], VERMILION, "-.")
+        self.radius_line_ = _mark(ax, self.radius, "black", ":")
+        self.level_line_ = None
+        if best != chosen:
+            level = self.mean_scores[best] - self.standard_errors[best]
+            self.level_line_ = ax.axhline(
+                level, color=VERMILION, linestyle=":", linewidth=0.8
+            )
+        marks = [
+            f"{name} radius {self.radii[i]:.3g}: {self.n_features[i]:.3g} features"
+            for name, i in [("chosen", chosen), ("best", best)]
+        ]
+        self.legend_ = legend_above(
+            ax,
+            [self.line_, self.features_line_, self.radius_line_, self.best_line_],
+            [f"{self.score_name} ± standard error", "number of features", *marks],
+        )
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        *,
+        score_name: str | None = None,
+        line_kw: dict[str, Any] | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Draw the cross-validation of an estimator that chose its radius.
+
+        Parameters
+        ----------
+        estimator : L1InfFeatureSelectorCV
+            The fitted estimator; of a pipeline, its step.
+
+        score_name : str, default=None
+            Name of the score. None: that of the parameter `scoring` of the estimator,
+            where it is a string.
+
+        line_kw : dict, default=None
+            Keywords for the line of the mean score, passed to
+            :meth:`matplotlib.axes.Axes.plot`.
+
+        ax : matplotlib Axes, default=None
+            The axes to draw on. None: new ones, in a figure of their own.
+
+        Returns
+        -------
+        display : RadiusCVDisplay
+            The display, drawn.
+        """
+        check_fitted(estimator, ["cv_results_", "radius_"])
+        results = estimator.cv_results_
+        n_splits = sum(
+            re.fullmatch(r"split\d+_test_score", key) is not None for key in results
+        )
+        if score_name is None:
+            scoring = getattr(estimator, "scoring", None)
+            score_name = scoring if isinstance(scoring, str) else "score"
+            score_name = score_name.replace("_", " ")
+        display = cls(
+            results["radius"],
+            results["mean_test_score"],
+            results["std_test_score"] / np.sqrt(n_splits),
+            results["n_features"],
+            radius=estimator.radius_,
+            score_name=score_name,
+        )
+        return display.plot(ax, line_kw=line_kw)
+
+
+def _mark(ax, radius, color, linestyle):
+    return ax.axvline(radius, color=color, linestyle=linestyle, linewidth=1.4)
