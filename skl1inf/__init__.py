@@ -11,6 +11,8 @@ _MODULE_OF = {
     "L1InfMultiTaskRegressorCV": "_multitask",
     "l1inf_path": "_multitask",
     "L1InfFeatureSelector": "_selector",
+    "L1InfFeatureSelectorCV": "_cross_validation",
+    "radius_path": "_path",
     "l1inf_dual_norm": "projection",
     "l1inf_norm": "projection",
     "project_l1": "projection",

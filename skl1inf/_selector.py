@@ -299,18 +299,16 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
 
     def _prepare(self, X, y, sample_weight):
         """Return the validated data to train on, and what the training is told."""
-        X, y, kind = self._validate(X, y)
-        sample_weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
-        device = _resolve_device(self.device)
-        data = TrainingData.prepare(
+        data = self._training_data(*self._validate(X, y, sample_weight))
+        return data, self._options(data.target)
+
+    def _training_data(self, X, y, kind, sample_weight):
+        return TrainingData.prepare(
             X, y, kind, sample_weight, self.standardize, self.class_weight
         )
-        return data, self._options(data.target, device)
 
-    def _validate(self, X, y):
-        """Return X and y as arrays, and what y is.
+    def _validate(self, X, y, sample_weight):
+        """Return X and y as arrays, what y is, and the weights.
 
         A copy takes what the validation sets, so that a refused input leaves an
         earlier fit as it was.
@@ -332,11 +330,15 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
                 f"max_features={self.max_features} must be at most "
                 f"n_features={X.shape[1]}."
             )
-        return X, y, kind
+        sample_weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        return X, y, kind, sample_weight
 
-    def _options(self, target, device):
+    def _options(self, target):
         from ._training import Options
 
+        device = _resolve_device(self.device)
         random_state = check_random_state(self.random_state)
         return Options(
             kind=target.kind,
@@ -555,6 +557,14 @@ class Progress:
         if self.estimator.verbose > 1 and step.iteration % 10 == 0:
             self._print()
         return self._end(self.pass_context)
+
+    def each(self, name, results, n_tasks):
+        """Yield the results of tasks that are not observed themselves."""
+        context = self._begin(self.context.subcontext(name, max_subtasks=n_tasks))
+        for result in results:
+            self._end(self._begin(context.subcontext("task")))
+            yield result
+        self._end(context)
 
     def _print(self):
         print(

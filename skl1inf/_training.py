@@ -6,7 +6,7 @@ processor busy.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from math import ceil, log2
 from typing import Protocol
@@ -103,6 +103,21 @@ class Observer(Protocol):
         """Note the end of a pass; return whether to stop the descent."""
 
 
+class Silent:
+    """An observer that keeps what it is told to itself."""
+
+    def descent(self, name, max_iter):
+        """Surround a descent."""
+        return nullcontext()
+
+    def begin_pass(self):
+        """Note the start of a pass."""
+
+    def end_pass(self, step):
+        """Note the end of a pass, which does not stop the descent."""
+        return False
+
+
 @dataclass(frozen=True)
 class Selection:
     """What a descent says of the features, in numpy.
@@ -158,21 +173,18 @@ class Trained:
 class _Course:
     """The passes of a descent, one after the other, as its observer sees them."""
 
-    def __init__(self, observer=None):
+    def __init__(self, observer):
         self.observer, self.loss_curve, self.stopped = observer, [], False
 
     def begin_pass(self):
         """Note the start of a pass."""
-        if self.observer is not None:
-            self.observer.begin_pass()
+        self.observer.begin_pass()
 
     def end_pass(self, loss, maxima):
         """Note the end of a pass; return whether the observer asks to stop.
 
         `maxima` are the largest absolute entries of the rows of W.
         """
-        if self.observer is None:
-            return False
         self.loss_curve.append(float(loss.mean()))
         n_survivors = int((maxima > 0).sum()) // len(maxima)
         step = Step(len(self.loss_curve), self.loss_curve[-1], n_survivors)
@@ -635,7 +647,7 @@ def _trace(data, radii, options, observer):
     traces = []
     for radius, end in zip(radii, ends, strict=True):
         limits = _limits(radius, data)
-        solving.settle(limits, n_passes, _Course())
+        solving.settle(limits, n_passes, _Course(Silent()))
         importances = (scores[end] - scores[end - window]) / window
         traces.append(_selections(solution, data, limits, importances, options))
         n_passes = _PASSES_PER_RADIUS

@@ -1,6 +1,5 @@
 """The network's own mathematics: products, gradients and the certificate."""
 
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +21,7 @@ from skl1inf._batch import Batch, Problem, standardize
 from skl1inf._training import (
     Options,
     Selection,
+    Silent,
     _Course,
     _Descent,
     _initial,
@@ -154,19 +154,6 @@ def test_most_important_are_selected():
     assert selected(2, second_descent=False) == [1, 2]
 
 
-class Quiet:
-    """An observer that says nothing."""
-
-    def descent(self, name, max_iter):
-        return nullcontext()
-
-    def begin_pass(self):
-        pass
-
-    def end_pass(self, step):
-        return False
-
-
 def options_for(kind="classification", **settings):
     defaults = {
         "n_hidden": 16,
@@ -205,8 +192,8 @@ def assert_same_selection(a, b):
 def test_replicas_are_trained_as_if_alone(kind):
     """Stacked, those of fewer samples are padded; the result is that of one alone."""
     data, options = list(problems(kind)), options_for(kind)
-    together = rank(data, 1.0, options, Quiet())
-    alone = [rank([problem], 1.0, options, Quiet())[0] for problem in data]
+    together = rank(data, 1.0, options, Silent())
+    alone = [rank([problem], 1.0, options, Silent())[0] for problem in data]
     for a, b in zip(together, alone, strict=True):
         assert_same_selection(a, b)
 
@@ -214,17 +201,17 @@ def test_replicas_are_trained_as_if_alone(kind):
 def test_stacks_are_bounded(monkeypatch):
     """Problems too large for one stack are trained one after the other."""
     data, options = list(problems("classification")), options_for()
-    together = rank(data, 1.0, options, Quiet())
+    together = rank(data, 1.0, options, Silent())
     monkeypatch.setattr(_training, "_STACKED_ENTRIES", 1)
-    for a, b in zip(together, rank(data, 1.0, options, Quiet()), strict=True):
+    for a, b in zip(together, rank(data, 1.0, options, Silent()), strict=True):
         assert_same_selection(a, b)
 
 
 def test_sparse_problems_are_traced_as_dense_ones():
     data, options = list(problems("classification", n_features=80)), options_for()
-    a = trace(data, [2.0, 1.0], options, Quiet())
+    a = trace(data, [2.0, 1.0], options, Silent())
     as_sparse = [replace(problem, X=sparse.csr_array(problem.X)) for problem in data]
-    b = trace(as_sparse, [2.0, 1.0], options, Quiet())
+    b = trace(as_sparse, [2.0, 1.0], options, Silent())
     for selections in zip(a, b, strict=True):
         for x, y in zip(*selections, strict=True):
             assert_same_selection(x, y)
@@ -234,15 +221,15 @@ def test_the_path_begins_as_a_fit_does():
     """At the largest radius the importances are those of a single training."""
     (problem,) = problems("classification", 1)
     options = options_for()
-    (path,) = trace([problem], [1.5, 0.6, 0.2], options, Quiet())
+    (path,) = trace([problem], [1.5, 0.6, 0.2], options, Silent())
     for selection, radius in zip(path, [1.5, 0.6, 0.2], strict=True):
         fit = train(
-            problem, radius, options, Quiet(), max_features=600, second_descent=False
+            problem, radius, options, Silent(), max_features=600, second_descent=False
         )
         for importances in (fit.selection.importances, selection.importances):
             assert (np.argsort(-importances)[:9] < 9).sum() >= 7
         assert abs(int(selection.alive.sum()) - int(fit.selected.sum())) <= 6
-    fit = train(problem, 1.5, options, Quiet(), max_features=600, second_descent=False)
+    fit = train(problem, 1.5, options, Silent(), max_features=600, second_descent=False)
     np.testing.assert_allclose(
         path[0].importances, fit.selection.importances, rtol=1e-6, atol=1e-9
     )
@@ -252,9 +239,9 @@ def test_working_sets_find_what_all_features_find(monkeypatch):
     """Passes over the working set, against passes over all features."""
     (problem,) = problems("classification", 1)
     options = options_for()
-    (a,) = rank([problem], 1.0, options, Quiet())
+    (a,) = rank([problem], 1.0, options, Silent())
     monkeypatch.setattr(_training, "_WORKING_SET", 600)
-    (b,) = rank([problem], 1.0, options, Quiet())
+    (b,) = rank([problem], 1.0, options, Silent())
     assert set(np.argsort(-a.importances)[:9]) == set(np.argsort(-b.importances)[:9])
     assert a.loss == pytest.approx(b.loss, rel=0.02)
 
@@ -263,7 +250,7 @@ def test_training_settles_at_a_stationary_point():
     """The certificate, over all features, is what the stopping rule asks for."""
     (problem,) = problems("classification", 1)
     options = options_for(max_iter=2000, tol=0.005)
-    fit = train(problem, 1.0, options, Quiet(), max_features=600, second_descent=False)
+    fit = train(problem, 1.0, options, Silent(), max_features=600, second_descent=False)
     assert len(fit.loss_curve) < 2000
     assert fit.optimality < 0.01
     assert l1inf_norm(fit.coefs[0]) <= 1.0
@@ -272,11 +259,11 @@ def test_training_settles_at_a_stationary_point():
 def test_a_replica_that_is_stationary_stands_still():
     (problem,) = problems("classification", 1)
     options, data = options_for(), Batch.from_problem(problem, CPU)
-    network, _ = _ranked(data, 1.0, options, _Course())
+    network, _ = _ranked(data, 1.0, options, _Course(Silent()))
     pair = Network.stack([network, _initial(600, options)])
     descent = _Descent(pair, Batch.stack([data, data]), options)
     limits = _limits(1.0, descent.whole.data)
-    descent.settle(limits, 1, _Course())
+    descent.settle(limits, 1, _Course(Silent()))
     before = pair.W.clone()
     descent.moving[0] = 0.0
     for _ in range(5):

@@ -1,0 +1,212 @@
+"""The selection along a path of radii."""
+
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import sparray, spmatrix
+from sklearn.base import clone
+from sklearn.callback import with_callbacks
+from sklearn.utils import Bunch, check_array, check_random_state, check_scalar
+from sklearn.utils.validation import _get_feature_names
+
+from ._selector import L1InfFeatureSelector, Progress, rank_features
+
+# What is asked of the radii by default: from a handful of genes to about a hundred.
+_SMALLEST, _LARGEST = 0.1, 5.0
+
+
+def radius_path(
+    X: ArrayLike | spmatrix | sparray,
+    y: ArrayLike | None = None,
+    *,
+    radii: int | ArrayLike = 20,
+    selector: L1InfFeatureSelector | None = None,
+    sample_weight: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
+    """Select features along a path of radii.
+
+    One network follows the radii from the largest to the smallest: the features that
+    leave last matter most. Twenty radii take about three times as long as one fit.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The training data.
+
+    y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+        The target, as in :meth:`L1InfFeatureSelector.fit`.
+
+    radii : int or array-like of shape (n_radii,), default=20
+        The radii, or how many to take between 0.1 and 5, at equal ratios.
+
+    selector : L1InfFeatureSelector, default=None
+        All settings but the radius; it is cloned. None means the defaults.
+
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples, which act as repetitions.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights; None leaves that to `selector`.
+
+    Returns
+    -------
+    path : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes.
+
+        radii : ndarray of shape (n_radii,)
+            The radii, ascending.
+
+        weights : ndarray of shape (n_radii, n_features)
+            The largest absolute weight of each feature, relative to the radius.
+
+        importances : ndarray of shape (n_radii, n_features)
+            The feature importances at each radius: averages over the path, from four
+            times the radius to the radius.
+
+        support : ndarray of shape (n_radii, n_features), bool
+            Mask of the features selected at each radius.
+
+        rankings : ndarray of shape (n_radii, n_features)
+            The rank of each feature, 1 being the best.
+
+        n_features : ndarray of shape (n_radii,)
+            Number of features selected.
+
+        entry_radii : ndarray of shape (n_features,)
+            The smallest radius at which each feature is selected, inf if at none.
+
+        losses : ndarray of shape (n_radii,)
+            The training loss.
+
+        optimality : ndarray of shape (n_radii,)
+            The relative stationarity, as in :class:`L1InfFeatureSelector`.
+
+        feature_names : ndarray of shape (n_features,) or None
+            Names of the features of X, where they are all strings.
+
+    See Also
+    --------
+    L1InfFeatureSelectorCV : Choose the radius by cross-validation.
+    skl1inf.plotting.RadiusPathDisplay : Draw the path.
+
+    Notes
+    -----
+    At the largest radius, importances are those of a fit. Further down, the network
+    has been trained for longer than a fit of its own would have been, and the features
+    may differ from those of a fit, the more the smaller the radius is.
+
+    Examples
+    --------
+    >>> from skl1inf import radius_path
+    >>> from skl1inf.datasets import load_srbct
+    >>> X, y = load_srbct(return_X_y=True)
+    >>> path = radius_path(X, y, radii=[0.1, 1, 5], random_state=0)
+    >>> path.support.shape
+    (3, 2308)
+    >>> bool(path.n_features[0] < path.n_features[2])
+    True
+    """
+    radii = check_radii(radii)
+    selector = clone_selector(selector, random_state)
+    data, options = selector._prepare(X, y, sample_weight)
+    path = _follow_one(selector, data, radii, options)
+    path.feature_names = _get_feature_names(X)
+    return path
+
+
+@with_callbacks
+def _follow_one(selector, data, radii, options):
+    """Follow the path while the callbacks of the selector look on."""
+    progress = Progress(selector, selector._init_callback_context(max_subtasks=1), data)
+    with progress.training():
+        (path,) = follow(selector, [data], radii, options, progress)
+    return path
+
+
+def check_radii(radii):
+    """Return the radii, ascending and without repetitions."""
+    if isinstance(radii, Integral):
+        check_scalar(radii, "radii", Integral, min_val=2)
+        return np.geomspace(_SMALLEST, _LARGEST, radii)
+    radii = np.unique(check_array(radii, ensure_2d=False, input_name="radii"))
+    if radii[0] <= 0:
+        raise ValueError(f"radii must be positive, got {radii[0]}.")
+    return radii.astype(np.float64)
+
+
+def clone_selector(selector, random_state):
+    """Return a clone of the selector, None being the default one, with its seed."""
+    if selector is None:
+        selector = L1InfFeatureSelector()
+    if not isinstance(selector, L1InfFeatureSelector):
+        raise TypeError(
+            "selector must be an L1InfFeatureSelector or None, got an instance of "
+            f"{type(selector).__name__}."
+        )
+    selector = clone(selector)
+    if random_state is not None:
+        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        selector.set_params(random_state=seed)
+    return selector
+
+
+def follow(selector, datasets, radii, options, observer):
+    """Return the path of every dataset, trained at once.
+
+    Parameters
+    ----------
+    selector : L1InfFeatureSelector
+        The settings.
+    datasets : list of TrainingData
+        Data with the same features, such as folds.
+    radii : ndarray of shape (n_radii,)
+        The radii, ascending.
+    options : Options
+        What the training is told.
+    observer : Observer
+        Is told of its progress.
+
+    Returns
+    -------
+    paths : list of Bunch
+        As `radius_path` returns them, without names.
+    """
+    from ._training import trace
+
+    problems = [data.problem() for data in datasets]
+    traces = trace(problems, radii[::-1], options, observer)
+    return [
+        _path(selector, data, radii, selections[::-1])
+        for data, selections in zip(datasets, traces, strict=True)
+    ]
+
+
+def _path(selector, data, radii, selections):
+    from ._training import selected_features
+
+    max_features = selector.max_features or data.n_features
+    support = np.array(
+        [
+            selected_features(selection, max_features, selector.second_descent)
+            for selection in selections
+        ]
+    )
+    rankings = [
+        rank_features(selection, selected, data)
+        for selection, selected in zip(selections, support, strict=True)
+    ]
+    ever = support.any(axis=0)
+    return Bunch(
+        radii=radii,
+        weights=np.array([selection.weights for selection in selections]),
+        importances=np.array([selection.importances for selection in selections]),
+        support=support,
+        rankings=np.array(rankings),
+        n_features=support.sum(axis=1),
+        entry_radii=np.where(ever, radii[support.argmax(axis=0)], np.inf),
+        losses=np.array([selection.loss for selection in selections]),
+        optimality=np.array([selection.optimality for selection in selections]),
+        feature_names=None,
+    )
