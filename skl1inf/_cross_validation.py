@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike
-from scipy.sparse import sparray, spmatrix
+from scipy.sparse import issparse, sparray, spmatrix
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.feature_selection import SelectorMixin
@@ -231,9 +231,7 @@ class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator)
         X_valid, y, kind, weight = selector._validate(X, y, sample_weight)
         data = selector._training_data(X_valid, y, kind, weight)
         options = selector._options(data.target)
-        if y.ndim == 2 and y.shape[1] == 1:  # as estimators expect a single target
-            y = y[:, 0]
-        estimator = self._judge(kind)
+        estimator = self._judge(kind, centre=not issparse(X_valid))
         given = None if sample_weight is None else weight
         routed = self._route(estimator, given, params)
         cv = check_cv(self.cv, y, classifier=kind == "classification")
@@ -260,12 +258,12 @@ class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator)
         path.feature_names = getattr(self, "feature_names_in_", None)
         return self
 
-    def _judge(self, kind="classification"):
-        """Return the estimator, by default of standardised columns."""
+    def _judge(self, kind="classification", centre=True):
+        """Return the estimator, by default one of standardised columns."""
         if self.estimator is not None:
             return self.estimator
         final = LogisticRegression() if kind == "classification" else Ridge()
-        return make_pipeline(StandardScaler(), final)
+        return make_pipeline(StandardScaler(with_mean=centre), final)
 
     def _route(self, estimator, sample_weight, params):
         """Return what the splitter, the estimator and the scorer are given."""
@@ -393,6 +391,8 @@ class _Folds:
         if not support.any():
             return np.nan
         X, y = self.X[:, support], self.y
+        if y.ndim == 2 and y.shape[1] == 1:  # as estimators expect a single target
+            y = y[:, 0]
         estimator = clone(self.estimator).fit(
             X[train], y[train], **_check_method_params(X, self.fit_params, train)
         )

@@ -1,10 +1,10 @@
-"""The selector under scikit-learn's estimator checks."""
+"""The selectors under scikit-learn's estimator checks."""
 
 import pytest
 from estimator_checks import TRANSFORMER_CHECKS, run_check
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skl1inf import L1InfFeatureSelector
+from skl1inf import L1InfFeatureSelector, L1InfFeatureSelectorCV
 
 # The variants train for few passes: what differs is not how long they train.
 VARIANTS = [
@@ -15,6 +15,7 @@ VARIANTS = [
     L1InfFeatureSelector(max_features=2, max_iter=10),
     L1InfFeatureSelector(second_descent=False, max_iter=10),
     L1InfFeatureSelector(standardize=False, activation="relu", max_iter=10),
+    L1InfFeatureSelectorCV(L1InfFeatureSelector(max_iter=10), radii=[0.5, 2], cv=3),
 ]
 
 

@@ -1,0 +1,366 @@
+"""The path of radii and the choice among them by cross-validation."""
+
+import distributed
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from joblib import parallel_config
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import make_classification, make_regression
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import make_scorer, r2_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from skl1inf import L1InfFeatureSelector, L1InfFeatureSelectorCV, radius_path
+from skl1inf._cross_validation import _choose
+
+RADII = [0.2, 0.6, 2.0]
+
+
+@pytest.fixture(scope="module")
+def classes():
+    """Three classes, the first five of 150 features informative."""
+    X, y = make_classification(
+        n_samples=120,
+        n_features=150,
+        n_informative=5,
+        n_redundant=0,
+        n_classes=3,
+        n_clusters_per_class=1,
+        class_sep=2.0,
+        shuffle=False,
+        random_state=0,
+    )
+    return X, np.array(["a", "b", "c"])[y]
+
+
+def quick(**params):
+    defaults = {"max_iter": 40, "random_state": 0}
+    return L1InfFeatureSelector(**{**defaults, **params})
+
+
+def quick_cv(**params):
+    defaults = {"selector": quick(), "radii": RADII, "cv": 3}
+    return L1InfFeatureSelectorCV(**{**defaults, **params})
+
+
+def test_path_says_what_each_radius_selects(classes):
+    X, y = classes
+    frame = pd.DataFrame(X).add_prefix("gene ")
+    path = radius_path(frame, y, radii=RADII[::-1], selector=quick())
+    np.testing.assert_array_equal(path.radii, RADII)
+    assert path.weights.shape == path.importances.shape == path.support.shape
+    np.testing.assert_array_equal(path.feature_names, frame.columns)
+    np.testing.assert_array_equal(path.n_features, path.support.sum(axis=1))
+    # The weights are relative to the radius, and their sum is in the ball.
+    assert (path.weights.sum(axis=1) <= 1 + 1e-6).all()
+    assert (path.n_features[:-1] <= path.n_features[1:]).all()
+    for support, ranking in zip(path.support, path.rankings, strict=True):
+        np.testing.assert_array_equal(np.sort(ranking), np.arange(1, 151))
+        np.testing.assert_array_equal(support, ranking <= support.sum())
+    assert set(np.argsort(path.rankings[-1])[:3]) <= set(range(5))
+    for feature, entry in enumerate(path.entry_radii):
+        selected = path.radii[path.support[:, feature]]
+        assert entry == (selected.min() if len(selected) else np.inf)
+
+
+def test_path_begins_with_a_fit(classes):
+    path = radius_path(*classes, radii=RADII, selector=quick())
+    fit = quick(radius=RADII[-1], second_descent=False).fit(*classes)
+    np.testing.assert_allclose(
+        path.importances[-1], fit.feature_importances_, rtol=1e-4, atol=1e-7
+    )
+
+
+def test_loss_falls_with_the_radius(classes):
+    path = radius_path(*classes, radii=5, random_state=0)
+    assert (np.diff(path.losses) < 0).all()
+    assert (path.optimality < 0.5).all()
+
+
+@pytest.mark.parametrize("target", ["classification", "regression", "unsupervised"])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_path_of_every_kind(target, container):
+    rng = np.random.default_rng(0)
+    X = rng.poisson(1.0, size=(60, 30)).astype(float)
+    y = {
+        "classification": rng.integers(0, 2, 60),
+        "regression": rng.normal(size=(60, 2)),
+        "unsupervised": None,
+    }[target]
+    path = radius_path(container(X), y, radii=RADII, selector=quick(max_features=4))
+    assert path.support.any(axis=1).all()
+    assert (path.n_features <= 4).all()
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"radii": 1}, ValueError, "radii == 1, must be >= 2"),
+        ({"radii": [1.0, -2.0]}, ValueError, "radii must be positive"),
+        ({"radii": [1.0, np.nan]}, ValueError, "radii contains NaN"),
+        ({"selector": SVC()}, TypeError, "selector must be an L1InfFeatureSelector"),
+        ({"selector": quick(max_features=151)}, ValueError, "max_features=151"),
+    ],
+)
+def test_path_refuses_bad_parameters(classes, params, error, message):
+    with pytest.raises(error, match=message):
+        radius_path(*classes, **params)
+
+
+def test_one_standard_error_takes_the_fewest_features():
+    mean = np.array([0.5, 0.84, 0.9, 0.86, 0.7])
+    n_features = np.array([1, 5, 20, 3, 50])
+    error = np.full(5, 0.05)
+    assert _choose(mean, error, n_features, "best") == 2
+    assert _choose(mean, error, n_features, "1se") == 3
+    assert _choose(np.full(5, 0.5), 0 * error, n_features, "best") == 0
+    mean[2] = np.nan
+    assert _choose(mean, error, n_features, "best") == 3
+    with pytest.raises(ValueError, match="nothing is selected"):
+        _choose(np.full(5, np.nan), error, n_features, "1se")
+
+
+def test_scores_are_those_of_the_estimator_on_the_selected_columns(classes):
+    """Every figure of cv_results_ is recomputed from the supports of its fold."""
+    X, y = classes
+    folds = list(KFold(3, shuffle=True, random_state=0).split(X))
+    svc = SVC()
+    model = quick_cv(estimator=svc, cv=folds, scoring="f1_macro").fit(X, y)
+    results = model.cv_results_
+    np.testing.assert_array_equal(results["radius"], RADII)
+    for k, (train, test) in enumerate(folds):
+        for i, support in enumerate(results[f"split{k}_support"]):
+            expected = cross_val_score(
+                svc, X[:, support], y, cv=[(train, test)], scoring="f1_macro"
+            )
+            assert results[f"split{k}_test_score"][i] == expected[0]
+    scores = np.array([results[f"split{k}_test_score"] for k in range(3)])
+    np.testing.assert_allclose(results["mean_test_score"], scores.mean(axis=0))
+    np.testing.assert_allclose(results["std_test_score"], scores.std(axis=0))
+    sizes = [results[f"split{k}_support"].sum(axis=1) for k in range(3)]
+    np.testing.assert_allclose(results["n_features"], np.mean(sizes, axis=0))
+
+
+def test_support_is_that_of_the_path_at_the_chosen_radius(classes):
+    X, y = classes
+    model = quick_cv().fit(X, y)
+    path = radius_path(X, y, radii=RADII, selector=quick())
+    index = RADII.index(model.radius_)
+    np.testing.assert_array_equal(model.support_, path.support[index])
+    np.testing.assert_array_equal(model.ranking_, path.rankings[index])
+    np.testing.assert_array_equal(model.transform(X), X[:, model.support_])
+    assert model.n_features_ == model.support_.sum()
+
+
+def test_folds_see_nothing_of_the_samples_left_out(classes):
+    """Other values in the test samples change no support of their fold."""
+    X, y = classes
+    train, test = np.arange(80), np.arange(80, 120)
+    a = quick_cv(cv=[(train, test)]).fit(X, y)
+    Z = X.copy()
+    Z[test] = 100 * np.random.default_rng(0).normal(size=(40, 150))
+    b = quick_cv(cv=[(train, test)]).fit(Z, y)
+    np.testing.assert_array_equal(
+        a.cv_results_["split0_support"], b.cv_results_["split0_support"]
+    )
+
+
+def test_best_is_at_least_as_good_as_one_standard_error(classes):
+    best, one_se = (quick_cv(rule=rule).fit(*classes) for rule in ("best", "1se"))
+    results = best.cv_results_
+    i = int(np.argmax(results["mean_test_score"]))
+    limit = results["mean_test_score"][i] - results["std_test_score"][i] / np.sqrt(3)
+    j = RADII.index(one_se.radius_)
+    assert results["mean_test_score"][j] >= limit
+    assert results["n_features"][j] <= results["n_features"][i]
+    assert results["mean_test_score"][RADII.index(best.radius_)] == max(
+        results["mean_test_score"]
+    )
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3])
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_jobs_change_nothing(classes, n_jobs, backend):
+    a = quick_cv().fit(*classes)
+    with parallel_config(backend=backend):
+        b = quick_cv(n_jobs=n_jobs).fit(*classes)
+    np.testing.assert_array_equal(a.support_, b.support_)
+    np.testing.assert_allclose(
+        a.cv_results_["mean_test_score"], b.cv_results_["mean_test_score"], atol=0.03
+    )
+
+
+def test_dask_cluster(classes):
+    a = quick_cv().fit(*classes)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        parallel_config(backend="dask"),
+    ):
+        b = quick_cv(n_jobs=2).fit(*classes)
+    np.testing.assert_array_equal(a.support_, b.support_)
+
+
+def test_groups_go_to_the_splitter(classes):
+    X, y = classes
+    groups = np.arange(120) % 4
+    model = quick_cv(cv=GroupKFold(4)).fit(X, y, groups=groups)
+    assert "split3_test_score" in model.cv_results_
+    with pytest.raises(ValueError, match="'groups' parameter should not be None"):
+        quick_cv(cv=GroupKFold(4)).fit(X, y)
+    with pytest.raises(TypeError, match="unexpected arguments"):
+        quick_cv().fit(X, y, colour=groups)
+
+
+class RecordingClassifier(LogisticRegression):
+    """Keeps the weights that it is given."""
+
+    seen: list = []  # noqa: RUF012
+
+    def fit(self, X, y, sample_weight=None):
+        self.seen.append(sample_weight)
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_weights_go_to_the_estimator_and_the_scorer(classes, in_pipeline):
+    X, y = classes
+    weight = np.random.default_rng(0).uniform(0.5, 2, 120)
+    judge = RecordingClassifier()
+    RecordingClassifier.seen.clear()
+    estimator = make_pipeline(StandardScaler(), judge) if in_pipeline else judge
+    model = quick_cv(estimator=estimator, cv=[(np.arange(80), np.arange(80, 120))])
+    model.fit(X, y, sample_weight=weight)
+    for seen in RecordingClassifier.seen:
+        np.testing.assert_array_equal(seen, weight[:80])
+    support = model.cv_results_["split0_support"][0]
+    fitted = clone(estimator)
+    names = ["standardscaler", "recordingclassifier"] if in_pipeline else []
+    given = {f"{name}__sample_weight": weight[:80] for name in names}
+    given = given or {"sample_weight": weight[:80]}
+    fitted.fit(X[:80][:, support], y[:80], **given)
+    score = fitted.score(X[80:][:, support], y[80:], sample_weight=weight[80:])
+    assert model.cv_results_["split0_test_score"][0] == pytest.approx(score)
+
+
+def test_metadata_routing(classes):
+    X, y = classes
+    weight = np.random.default_rng(0).uniform(0.5, 2, 120)
+    with sklearn.config_context(enable_metadata_routing=True):
+        judge = RecordingClassifier().set_fit_request(sample_weight=False)
+        scorer = make_scorer(
+            lambda y, p, sample_weight=None: float(sample_weight is not None)
+        ).set_score_request(sample_weight=True)
+        RecordingClassifier.seen.clear()
+        model = quick_cv(estimator=judge, scoring=scorer, cv=GroupKFold(3))
+        model.fit(X, y, sample_weight=weight, groups=np.arange(120) % 3)
+    assert all(seen is None for seen in RecordingClassifier.seen)
+    assert (model.cv_results_["mean_test_score"] == 1).all()
+
+
+def test_numbers_are_judged_by_their_own_score():
+    X, y = make_regression(
+        n_samples=120,
+        n_features=40,
+        n_informative=3,
+        noise=1.0,
+        shuffle=False,
+        random_state=0,
+    )
+    model = quick_cv(cv=KFold(3), rule="best").fit(X, y)
+    assert max(model.cv_results_["mean_test_score"]) > 0.9
+    assert model.support_[:3].all()
+    model = quick_cv(estimator=LinearRegression(), scoring=make_scorer(r2_score))
+    assert max(model.fit(X, y).cv_results_["mean_test_score"]) > 0.9
+
+
+def test_in_a_pipeline_and_a_grid(classes):
+    X, y = classes
+    frame = pd.DataFrame(X).add_prefix("gene ")
+    pipeline = make_pipeline(quick_cv().set_output(transform="pandas"), SVC())
+    grid = GridSearchCV(
+        pipeline, {"l1inffeatureselectorcv__rule": ["best", "1se"]}, cv=2
+    )
+    grid.fit(frame, y)
+    selector = grid.best_estimator_[0]
+    names = frame.columns[selector.support_]
+    np.testing.assert_array_equal(selector.transform(frame).columns, names)
+    np.testing.assert_array_equal(selector.path_.feature_names, frame.columns)
+
+
+def test_any_estimator_and_sparse_data(classes):
+    X, y = classes
+    forest = RandomForestClassifier(5, random_state=0)
+    model = quick_cv(estimator=forest).fit(sparse.csr_array(np.abs(X)), y)
+    assert model.n_features_ >= 1
+    assert not hasattr(forest, "classes_")
+
+
+@pytest.mark.parametrize(
+    ("params", "y", "message"),
+    [
+        ({}, None, "requires y to be passed"),
+        ({"selector": quick(target="unsupervised")}, 0, "requires y to be passed"),
+        ({"radii": [0.0, 1.0]}, 0, "radii must be positive"),
+        ({"scoring": "no such"}, 0, "scoring"),
+        ({"selector": SVC()}, 0, "selector"),
+        ({"rule": "2se"}, 0, "rule"),
+        ({"cv": 1000}, 0, "n_splits=1000"),
+    ],
+)
+def test_refuses_bad_parameters_before_any_training(
+    classes, params, y, message, monkeypatch
+):
+    from skl1inf import _training
+
+    monkeypatch.setattr(_training, "trace", pytest.fail)
+    with pytest.raises(ValueError, match=message):
+        quick_cv(**params).fit(classes[0], classes[1] if y == 0 else None)
+
+
+def test_an_interrupted_fit_leaves_the_earlier_one(classes, monkeypatch):
+    from skl1inf import _cross_validation
+
+    model = quick_cv().fit(*classes)
+    before = dict(vars(model))
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_cross_validation._Folds, "run", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(radii=[1.0, 3.0]).fit(*classes)
+    after = {name: vars(model)[name] for name in before if name.endswith("_")}
+    assert all(after[name] is before[name] for name in after)
+
+
+def test_callbacks_are_told_of_the_path_and_the_folds(classes):
+    class Recorder:
+        names: list = []  # noqa: RUF012
+
+        def setup(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            self.names.append(context.task_name)
+
+        def on_fit_task_end(self, estimator, context):
+            return False
+
+        def teardown(self, estimator, context):
+            self.names.append("teardown")
+
+    quick_cv().set_callbacks(Recorder()).fit(*classes)
+    assert {"fit", "path", "pass", "folds", "task", "teardown"} <= set(Recorder.names)
+    Recorder.names.clear()
+    radius_path(*classes, radii=2, selector=quick().set_callbacks(Recorder()))
+    assert {"fit", "path", "pass", "teardown"} <= set(Recorder.names)
