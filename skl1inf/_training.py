@@ -40,17 +40,18 @@ _FOLLOWING = 1.0, 1.0
 _SETTLING = 4.0, 0.3
 
 # Every tenth pass takes the gradient of all features, those between that of a working
-# set: the features alive, and as many more, but at least so many or such a share.
+# set: the features alive and as many more, at least so many. The first one, when none
+# is alive, is an eighth of all.
 _PASSES_PER_CHECK = 10
-_WORKING_SET = 250
-_WORKING_SHARE = 1 / 8
+_WORKING_SET = 50
+_FIRST_WORKING_SET = 250
 
 # Problems are trained at once as long as their matrices have at most so many entries.
 _STACKED_ENTRIES = 2**26
 
 # From the solution at the next larger radius of a path, the next takes few passes; the
 # first takes three times as many.
-_PASSES_PER_RADIUS = 11
+_PASSES_PER_RADIUS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -419,7 +420,8 @@ class _Descent:
         alive = inside.scatter(1, old.index, row_maxima(old.network.W) > 0)
         inside = inside.scatter(1, old.index, True)
         n_alive, n_features = int(alive.sum(1).max()), alive.shape[1]
-        size = max(2 * n_alive, _WORKING_SET, int(_WORKING_SHARE * n_features))
+        first = max(_FIRST_WORKING_SET, n_features // 8)
+        size = max(2 * n_alive, _WORKING_SET) if n_alive else first
         norms = norms.masked_fill_(alive, torch.inf)
         index = norms.topk(min(size, n_features)).indices.sort().values
         self.part = self.whole.features(index)
