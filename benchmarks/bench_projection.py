@@ -2,6 +2,8 @@
 
     python benchmarks/bench_projection.py            # the grid and the figure
     python benchmarks/bench_projection.py --growth   # 10^4 to 10^8 entries as well
+    python benchmarks/bench_projection.py --other    # and nothing of the above:
+        training weights in place, the first call of a process, threads, memory
 
 Single-threaded unless OMP_NUM_THREADS says otherwise. Ratios are medians of runs
 that alternate with copies, into an output that is reused.
@@ -9,7 +11,13 @@ that alternate with copies, into an output that is reused.
 
 import argparse
 import csv
+import os
+import subprocess
+import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +118,89 @@ def growth(n_runs):
         yield from measure(n_groups, 1000, "normal", "float64", (radius,), False, runs)
 
 
+def training_weights(n_runs):
+    """Microseconds to project float32 weights (n_features, 64) in place, radius 1.
+
+    As a training step leaves them: a few strong rows, the others small and not zero.
+    """
+    import torch
+
+    rng = np.random.default_rng(0)
+    for n_features in (50, 200, 500, 2000, 5000, 10000):
+        Y = rng.gamma(0.5, 1e-3, (n_features, 1)) * rng.standard_normal((1, 64))
+        Y *= rng.standard_normal(Y.shape)
+        Y[:: n_features // 20] += 0.02 * rng.standard_normal(64)
+        Y = torch.from_numpy(Y.astype(np.float32))
+        W, seconds = Y.clone(), []
+        _, copy = times(lambda: None, lambda w=W, y=Y: w.copy_(y), 20 * n_runs)
+        for _ in range(20 * n_runs):
+            W.copy_(Y)
+            start = time.perf_counter()
+            project_l1inf(W, 1.0, out=W)
+            seconds.append(time.perf_counter() - start)
+        alive = int(W.any(1).sum())
+        print(f"{n_features:6} x 64 float32 in place, {alive} rows alive:", end=" ")
+        print(f"{1e6 * np.median(seconds):.1f} us, copy {1e6 * copy:.1f} us")
+
+
+def first_call():
+    """Seconds of the first projection of a process, kernels not in numba's cache."""
+    code = (
+        "import sys, time, numpy as np\n"
+        "start = time.perf_counter()\n"
+        "from skl1inf import project_l1inf\n"
+        "Y = np.ones((200, 64), sys.argv[1])\n"
+        "project_l1inf(Y, 1.0)\n"
+        "print(f'{sys.argv[1]}: {time.perf_counter() - start:.2f} s', flush=True)"
+    )
+    for dtype in ("float32", "float64"):
+        with tempfile.TemporaryDirectory() as cache:
+            environment = os.environ | {"NUMBA_CACHE_DIR": cache}
+            for state in ("empty", "full"):
+                print(f"first call, {state} cache,", end=" ", flush=True)
+                command = [sys.executable, "-c", code, dtype]
+                subprocess.run(command, env=environment, check=True)
+
+
+def threads(n_runs):
+    """Time of one thread over that of two, and the same of the copy."""
+    import torch
+
+    Y = matrix(1000, 10000, "normal", "float64")
+    out = np.empty_like(Y)
+
+    def copy(pool, n):
+        halves = np.array_split(out, n), np.array_split(Y, n)
+        list(pool.map(np.copyto, *halves))
+
+    found = []
+    with ThreadPoolExecutor(2) as pool:
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            project = partial(project_l1inf, Y, 1000.0, out=out)
+            found.append(times(project, partial(copy, pool, n), n_runs))
+    gain = np.divide(*found)
+    print(f"two threads, 1000 x 10000: {gain[0]:.2f} faster, copy {gain[1]:.2f}")
+
+
+def tensor_memory():
+    """Most that torch holds at once, beyond Y and the output, over the size of Y."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    from skl1inf.projection import _torch
+
+    for dtype in (torch.float64, torch.float32):
+        Y = torch.from_numpy(matrix(400, 500, "normal", "float64")).to(dtype)
+        out = torch.empty_like(Y)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+            _torch.project(Y, 30.0, 1, out)
+        events = [e for e in record.profiler.kineto_results.events() if e.nbytes()]
+        events.sort(key=lambda event: event.start_ns())
+        most = np.cumsum([event.nbytes() for event in events]).max() / Y.nbytes
+        print(f"vectorised path, {dtype}: {most:.2f} times the matrix")
+
+
 def draw(rows, path):
     """Draw times of the copy against the share of groups zeroed."""
     import matplotlib.pyplot as plt
@@ -135,9 +226,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--other", action="store_true")
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
+    if arguments.other:
+        training_weights(arguments.runs)
+        first_call()
+        threads(arguments.runs)
+        tensor_memory()
+        return
     arguments.output.mkdir(parents=True, exist_ok=True)
     print(*(f"{name[:12]:>12}" for name in COLUMNS))
     rows = []

@@ -114,6 +114,38 @@ def test_agrees_with_bisection_beyond_one_block(dtype, axis, shape, share):
     assert l1inf_norm(P) <= radius
 
 
+MANY = {
+    "alike": lambda Y, i: Y,
+    "few strong": lambda Y, i: np.where(i % 40 == 7, Y, 1e-3 * Y),
+    "strong ones where the sample is": lambda Y, i: np.where(i % 32 == 0, 100 * Y, Y),
+    "strong ones where it is not": lambda Y, i: np.where(i % 32 == 1, 100 * Y, Y),
+    "nothing where the sample is": lambda Y, i: np.where(i % 32 == 0, 0, Y),
+    "huge in one row": lambda Y, i: np.where(i == 5, 1e30 * Y, Y),
+    "growing": lambda Y, i: Y * 1.02**i,
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", MANY)
+@pytest.mark.parametrize("share", [1e-5, 0.03, 0.6, 0.95, 1.0, 1.5])
+def test_agrees_with_bisection_where_a_sample_is_projected_first(dtype, kind, share):
+    Y = np.random.default_rng(2).standard_normal((700, 20))
+    Y = MANY[kind](Y, np.arange(700)[:, None]).astype(dtype)
+    radius = share * l1inf_norm(Y)
+    P = check_projection(Y, radius)
+    if share >= 1:
+        np.testing.assert_array_equal(P, Y)
+        return
+    error = np.abs(P - bisection_projection(Y, radius)).max()
+    assert error <= TOLERANCE[dtype] * np.abs(Y).max()
+    warm_start = WarmStart()
+    for _ in range(2):
+        in_place = Y.copy()
+        project_l1inf(in_place, radius, out=in_place, warm_start=warm_start)
+        error = np.abs(in_place - P).max()
+        assert error <= TOLERANCE[dtype] * np.abs(Y).max()
+
+
 HARD = {
     "equal rows": np.tile(np.arange(1.0, 8), (9, 1)),
     "all entries equal": np.full((20, 30), 0.1),

@@ -156,12 +156,16 @@ def test_a_vector_is_no_matrix():
         project_l1inf(np.ones(3), 1.0)
 
 
-def test_refused_input_is_left_alone():
-    A = Y.copy()
-    A[3, 4] = np.nan
+@pytest.mark.parametrize("n_groups", [30, 700])
+@pytest.mark.parametrize("group", [0, 5])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("radius", [0.0, 1.0, 1e9, np.inf])
+def test_refused_input_is_left_alone(n_groups, group, bad, radius):
+    A = np.random.default_rng(0).standard_normal((n_groups, 20))
+    A[group, 4] = bad
     kept = A.copy()
     with pytest.raises(ValueError, match="NaN"):
-        project_l1inf(A, 1.0, out=A)
+        project_l1inf(A, radius, out=A)
     np.testing.assert_array_equal(A, kept)
 
 
@@ -268,7 +272,7 @@ def test_vectorised_path_agrees(dtype, axis, share, scale):
     expected = project_l1inf(A, radius, axis=axis)
     for guess in (None, 0 * A.numpy().max(axis=axis).astype(float)):
         out = torch.full_like(A, torch.nan)
-        *_, n_iter = _torch.project(A, radius, axis, out, guess)
+        *_, n_iter = _torch.project(A, radius, axis, out, 0.0, guess)
         atol = 8 * info.eps * float(A.abs().max()) + 2 * info.smallest_normal * info.eps
         np.testing.assert_allclose(out, expected, rtol=0, atol=atol)
         assert l1inf_norm(out, axis=axis) <= radius

@@ -128,9 +128,11 @@ def _check_out(out, given, Y):
         raise ValueError(f"out must be on {given.device} as Y is, got {out.device}.")
     target = out
     if torch is not None:
-        target = out.detach()
+        # In place, Y is a view of out already, unless its dtype was converted.
+        in_place = out is given and out.dtype in (torch.float32, torch.float64)
+        target = Y if in_place else out.detach()
         if out.device.type == "cpu":
-            target = target.numpy()
+            target = target if in_place else target.numpy()
             torch.autograd.graph.increment_version(out)
     if target.shape != Y.shape or target.dtype != Y.dtype:
         raise ValueError(
@@ -142,17 +144,12 @@ def _check_out(out, given, Y):
     return target, out
 
 
-def _same_memory(first, second):
-    return first.__array_interface__["data"] == second.__array_interface__["data"] and (
-        first.strides == second.strides
-    )
-
-
 def _separate(Y, out):
     """Y, copied if it overlaps out in another way than by being the same."""
-    if np.may_share_memory(Y, out) and not _same_memory(Y, out):
-        return Y.copy()
-    return Y
+    if Y is out or not np.may_share_memory(Y, out):
+        return Y
+    same = Y.ctypes.data == out.ctypes.data and Y.strides == out.strides
+    return Y if same else Y.copy()
 
 
 def _contiguous(Y, axis):
@@ -164,15 +161,14 @@ def _contiguous(Y, axis):
 
 def _statistics(Y, axis):
     """L1 norm and largest absolute entry of every group, as float64 arrays."""
-    from ._numpy import Groups
+    from ._numpy import statistics
 
     Y, axis = _check_matrix(Y), _check_axis(axis)
     if not isinstance(Y, np.ndarray):
-        from ._torch import statistics
+        from . import _torch
 
-        return (numbers.cpu().numpy() for numbers in statistics(Y, axis))
-    Y, axis = _contiguous(Y, axis)
-    return Groups(Y, axis).statistics(Y)
+        return (numbers.cpu().numpy() for numbers in _torch.statistics(Y, axis))
+    return statistics(*_contiguous(Y, axis))
 
 
 def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
@@ -201,10 +197,10 @@ def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
     >>> l1inf_norm([[3.0, -1.0], [0.0, 2.0]])
     5.0
     """
-    from ._numpy import compensated_sum
+    from ._numpy import compensated
 
     _, largest = _statistics(Y, axis)
-    return float(compensated_sum(largest))
+    return float(compensated(largest))
 
 
 def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
@@ -237,7 +233,7 @@ def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
     return float(total.max(initial=0))
 
 
-def _project_array(Y, radius, axis, out, mu):
+def _project_array(Y, radius, axis, out, *guess):
     """Bring Y and out to C-contiguous layout for the numba kernels."""
     from ._numpy import project
 
@@ -246,7 +242,7 @@ def _project_array(Y, radius, axis, out, mu):
     target = out if source_axis == axis else out.T
     if not target.flags.c_contiguous:
         target = np.empty_like(source)
-    result = project(source, radius, source_axis, target, mu)
+    result = project(source, radius, source_axis, target, *guess)
     if not np.may_share_memory(target, out):
         out[...] = target if source_axis == axis else target.T
     return result
@@ -330,17 +326,20 @@ def project_l1inf(
     if warm_start is not None and not isinstance(warm_start, WarmStart):
         raise TypeError(f"warm_start must be a WarmStart, got {warm_start!r}.")
     target, result = _check_out(out, given, Y)
-    mu = None
-    if warm_start is not None and warm_start.mu is not None:
-        mu = warm_start.mu if len(warm_start.mu) == Y.shape[1 - axis] else None
+    guess = ()
+    if warm_start is not None and warm_start.theta:
+        same = len(warm_start.mu) == Y.shape[1 - axis]
+        guess = (warm_start.theta, warm_start.mu) if same else ()
     if isinstance(Y, np.ndarray):
-        found = _project_array(Y, radius, axis, target, mu)
+        found = _project_array(Y, radius, axis, target, *guess)
     else:
         from ._torch import project
 
-        found = project(Y, radius, axis, target, mu)
+        found = project(Y, radius, axis, target, *guess)
     if warm_start is not None:
-        warm_start.theta, warm_start.mu, warm_start.n_iter = found
+        theta, mu, n_iter = found
+        mu = mu.astype(np.float64)
+        warm_start.theta, warm_start.mu, warm_start.n_iter = theta, mu, n_iter
     return result
 
 

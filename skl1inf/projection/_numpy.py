@@ -1,19 +1,20 @@
 """The projection of an array: Newton's method in numba kernels.
 
 The method is explained in docs/projection.md. A *tangent* of a group is the
-pair (total, count) of the sum and number of its absolute entries above some
-level: the line (total - theta) / count never exceeds the group's level
-mu(theta), and touches it where the level is the one that the sums were taken at.
+pair (total, weight) of the sum and the inverse number of its absolute entries
+above some level: the line (total - theta) * weight never exceeds the group's
+level mu(theta), and touches it where the level is the one that the sums were
+taken at.
 """
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from contextlib import contextmanager, nullcontext
+from functools import cache, partial
 from types import FunctionType
 
 import numba
 import numpy as np
-from numba import types
 
 # Sums may be reordered, which vectorises them; NaN is not assumed absent.
 SUM = {"reassoc", "nsz", "contract"}
@@ -25,149 +26,195 @@ ROW_CHUNK = 1024
 COLUMN_CHUNK = 32
 # Columns are taken in blocks whose running sums stay in the first-level cache.
 COLUMN_BLOCK = 512
+# Running sums of the compensated sum, which fill the vectors of any processor.
+LANES = 64
 # A net under the proof in docs/projection.md, which is free of rounding; two to
 # seven iterations are usual, and the result is in the ball whatever their number.
 MAX_ITER = 100
+# One row in so many is projected first, for a guess of theta, from so many rows on.
+SAMPLE_STEP, SAMPLE_FROM = 32, 512
 # Threads pay for their start from this many entries on.
 ENTRIES_PER_THREAD = 2**20
 
-FLOATS = types.float64[::1]
+# What the kernels see under these names depends on the dtype, on whether groups are
+# rows or columns, and on the number of threads: `kernels` and `driver` set it.
+FLOAT = INTEGER = ZERO = ONE = MASK = EPS = None
+measure = refine = clip = None
+
+SOURCES = {}
 
 
-def kernel(fastmath, *arguments):
-    """Compile a function for the dtype of its first argument when it is called.
-
-    ``fastmath`` are the flags of its loops, ``arguments`` functions from that
-    dtype to a numba type. One signature accepts read-only arrays as well. Each
-    dtype has a cache file of its own, so that processes that compile at the same
-    time can't mix them up.
-    """
+def kernel(**options):
+    """Add a function to those that `kernels` compiles, with options of numba.njit."""
 
     def decorate(function):
-        @cache
-        def compiled(dtype):
-            name = f"{function.__name__}_{dtype}"
-            named = FunctionType(function.__code__, function.__globals__, name)
-            named.__module__, named.__qualname__ = function.__module__, name
-            signature = tuple(argument(dtype) for argument in arguments)
-            return numba.njit(
-                signature,
-                nogil=True,
-                cache=True,
-                fastmath=fastmath,
-                error_model="numpy",
-            )(named)
-
-        return lambda array, *rest: compiled(array.dtype)(array, *rest)
+        SOURCES[function.__name__] = function, options
+        return function
 
     return decorate
 
 
-def _integer(dtype):
-    return np.dtype(f"i{dtype.itemsize}")
+@cache
+def kernels(dtype, fused=False):
+    """Give the module's globals with the kernels for a dtype, compiled when called.
+
+    Each dtype has cache files of its own, so that processes that compile at the same
+    time can't mix them up. Only ``drive`` can be called from Python if `fused`: the
+    rest is compiled into it, without a wrapper and a cache file of its own.
+    """
+    integer = np.dtype(f"i{dtype.itemsize}").type
+    names = globals() | {
+        "FLOAT": dtype.type,
+        "ZERO": dtype.type(0),
+        "ONE": dtype.type(1),
+        "INTEGER": integer,
+        "MASK": np.iinfo(integer).max,
+        "EPS": float(np.finfo(dtype).eps),
+    }
+    # Kernels make no arrays, but for columns: so no references are counted, which
+    # halves the time of short rows.
+    always = {"error_model": "numpy", "_nrt": False}
+    inner = {"no_rewrites": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    for name, (function, options) in SOURCES.items():
+        named = _with_globals(function, names, f"{name}_{dtype}")
+        inlined = "forceinline" in options or (fused and name != "drive")
+        options = options | (inner if inlined else {"nogil": True, "cache": True})
+        names[name] = numba.njit(**(always | options))(named)
+    names |= {name: names[f"row_{name}"] for name in ("measure", "refine", "clip")}
+    return names
 
 
-def _matrix(dtype):
-    return types.Array(numba.from_dtype(dtype), 2, "C", readonly=True)
-
-
-def _bits(dtype):
-    return _matrix(_integer(dtype))
-
-
-def _mask(dtype):
-    return numba.from_dtype(_integer(dtype))
-
-
-def _largest(dtype):
-    return numba.from_dtype(_integer(dtype))[::1]
-
-
-def _out(dtype):
-    return numba.from_dtype(dtype)[:, ::1]
-
-
-def _index(dtype):
-    return types.intp
-
-
-def _float(dtype):
-    return types.float64
-
-
-def _floats(dtype):
-    return FLOATS
+def _with_globals(function, names, name):
+    other = FunctionType(function.__code__, names, name)
+    other.__module__, other.__qualname__ = function.__module__, name
+    return other
 
 
 # Rows -----------------------------------------------------------------------
 
-# Unsigned indices: a test for negative ones would keep loops from vectorising.
+# Unsigned indices: a test for negative ones would keep loops from vectorising. So
+# would min and max. np.intp(0) is a variable, 0 a constant and a type of its own.
 
 
-@kernel(SUM, _matrix, _bits, _mask, _index, _index, _floats, _largest)
-def row_stats(Y, bits, mask, start, stop, total, largest):
-    """L1 norm and largest entry (its bits) of the rows from start to stop.
+@kernel(fastmath=SUM, forceinline=True)
+def add_magnitudes(Y, i, start, stop):
+    part = ZERO
+    for j in range(start, stop):
+        part += abs(Y[i, np.uintp(j)])
+    return np.float64(part)
 
-    Non-negative floats are ordered as their bits are, and infinity and NaN come
-    last: the integer maximum finds them, at no cost.
+
+@kernel(inline="always")
+def row_sum(Y, i):
+    """Sum of the magnitudes: what does not fill a chunk comes first."""
+    start, stop, total = np.intp(0), Y.shape[1] % ROW_CHUNK, 0.0
+    while stop <= Y.shape[1]:
+        total += add_magnitudes(Y, i, start, stop)
+        start, stop = stop, stop + ROW_CHUNK
+    return total
+
+
+@kernel(inline="always")
+def row_largest(bits, i):
+    """Bits of the largest entry: non-negative floats are ordered as their bits are."""
+    top = INTEGER(0)
+    for j in range(bits.shape[1]):
+        entry = INTEGER(bits[i, np.uintp(j)] & MASK)
+        top = entry if entry > top else top
+    return top
+
+
+@kernel(fastmath=FINITE, forceinline=True)
+def add_above(Y, i, start, stop, level):
+    part = some = ZERO
+    for j in range(start, stop):
+        entry = abs(Y[i, np.uintp(j)])
+        part += entry if entry > level else ZERO
+        some += ONE if entry > level else ZERO
+    return np.float64(part), np.float64(some)
+
+
+@kernel(inline="always")
+def row_tangent(Y, i, mu):
+    """Sum and number of the entries above mu."""
+    level = FLOAT(mu)
+    start, stop, above, number = np.intp(0), Y.shape[1] % ROW_CHUNK, 0.0, 0.0
+    while stop <= Y.shape[1]:
+        part, some = add_above(Y, i, start, stop, level)
+        above += part
+        number += some
+        start, stop = stop, stop + ROW_CHUNK
+    return above, number
+
+
+@kernel(inline="always")
+def first_tangent(g, theta, inverse_size, peaked, sums, level, total, weight):
+    """Take the higher at theta of the tangents at 0 and at the largest entry."""
+    total[g], weight[g] = sums[g], inverse_size
+    if peaked and level[g] - theta > (sums[g] - theta) * inverse_size:
+        total[g], weight[g] = level[g], 1.0
+
+
+@kernel()
+def row_measure(start, stop, Y, bits, rows, theta, steepness, peaked, mu, found):
+    """Sum, largest entry if `peaked`, and a tangent near theta of the given rows.
+
+    While a row is in the cache: its tangent at a guess of its level, which is mu or,
+    where that is 0, `steepness` times the level if all of its entries were clipped.
+    Returns the largest sum; infinity if any is not finite.
     """
-    zero, none = Y.dtype.type(0), mask ^ mask
-    for i in range(start, stop):
-        total[i] = 0.0
-        top = none
-        for j in range(0, Y.shape[1], ROW_CHUNK):
-            part = zero
-            for k in range(j, min(j + ROW_CHUNK, Y.shape[1])):
-                part += abs(Y[i, np.uintp(k)])
-                top = max(top, bits[i, np.uintp(k)] & mask)
-            total[i] += part
-        largest[i] = top
+    sums, level, level_bits, total, weight = found
+    highest, finite = 0.0, True
+    inverse_size = 1.0 / Y.shape[1]
+    for g in range(start, stop):
+        i = np.uintp(rows[g])
+        sums[g] = row_sum(Y, i)
+        highest = sums[g] if sums[g] > highest else highest
+        finite &= sums[g] < np.inf
+        if peaked:
+            level_bits[g] = row_largest(bits, i)
+        first_tangent(g, theta, inverse_size, peaked, sums, level, total, weight)
+        if not 0.0 < theta < sums[g] < np.inf:
+            continue
+        guess = mu[g] if mu[g] > 0.0 else steepness * (sums[g] - theta) * inverse_size
+        above, number = row_tangent(Y, i, guess)
+        if (above - theta) / number > (total[g] - theta) * weight[g]:
+            total[g], weight[g] = above, 1.0 / number
+    return highest if finite else np.inf
 
 
-# A call with arrays counts their references, unless it is inlined.
-@numba.njit(forceinline=True, error_model="numpy")
-def _update(i, level, above, number, theta, tol, total, count, weight):
+@kernel(inline="always")
+def update(g, above, number, theta, total, weight):
     """Take a group's new tangent; tell whether it is new beyond rounding."""
     if number == 0.0:
         return False
     # Without a branch, which would be mispredicted half of the time.
-    new = number != count[i]
-    total[i] = above
-    count[i] = number
-    weight[i] = 1.0 / number
-    return new & (abs(above - number * level - theta) > tol * above)
+    new = weight[g] != 1.0 / number
+    rise = (above - theta) - number * ((total[g] - theta) * weight[g])
+    total[g] = above
+    weight[g] = 1.0 / number
+    return new & (abs(rise) > 4.0 * EPS * above)
 
 
-@kernel(FINITE, _matrix, _index, _index, _float, _float, *[_floats] * 4)
-def row_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
+@kernel()
+def row_refine(start, stop, Y, rows, theta, mu, total, weight):
     """Tangents at mu of the rows that live; tell whether any is new."""
     changed = False
-    zero, one = Y.dtype.type(0), Y.dtype.type(1)
-    for i in range(start, stop):
-        if mu[i] > 0.0:
-            level = Y.dtype.type(mu[i])
-            above = number = 0.0
-            for j in range(0, Y.shape[1], ROW_CHUNK):
-                part = some = zero
-                for k in range(j, min(j + ROW_CHUNK, Y.shape[1])):
-                    entry = abs(Y[i, np.uintp(k)])
-                    part += entry if entry > level else zero
-                    some += one if entry > level else zero
-                above += part
-                number += some
-            changed |= _update(
-                i, level, above, number, theta, tol, total, count, weight
-            )
+    for g in range(start, stop):
+        if mu[g] > 0.0:
+            above, number = row_tangent(Y, np.uintp(rows[g]), mu[g])
+            changed |= update(g, above, number, theta, total, weight)
     return changed
 
 
-@kernel(FINITE, _matrix, _index, _index, _floats, _out)
-def row_clip(Y, start, stop, mu, out):
+@kernel(fastmath=FINITE)
+def row_clip(start, stop, Y, level, out):
     for i in range(start, stop):
-        level = Y.dtype.type(mu[i])
-        if level > 0:
+        top = level[i]
+        if top > 0:
             for j in range(Y.shape[1]):
-                out[i, j] = min(max(Y[i, j], -level), level)
+                entry = Y[i, j] if Y[i, j] < top else top
+                out[i, j] = entry if entry > -top else -top
         else:
             out[i] = 0
 
@@ -175,45 +222,58 @@ def row_clip(Y, start, stop, mu, out):
 # Columns: the same, all columns of a block at once ------------------------------
 
 
-@numba.njit(nogil=True, fastmath=SUM)
-def _add_stats(row, bits, mask, part, largest):
+@kernel(fastmath=SUM)
+def add_stats(row, bits, part, largest):
     for i in range(row.size):
         part[i] += abs(row[i])
-        largest[i] = max(largest[i], bits[i] & mask)
+        largest[i] = max(largest[i], INTEGER(bits[i] & MASK))
 
 
-@numba.njit(nogil=True, fastmath=FINITE)
-def _add_above(row, level, total, count):
-    zero, one = row.dtype.type(0), row.dtype.type(1)
+@kernel(fastmath=FINITE)
+def add_row_above(row, level, total, count):
     for i in range(row.size):
         entry = abs(row[i])
-        total[i] += entry if entry > level[i] else zero
-        count[i] += one if entry > level[i] else zero
+        total[i] += entry if entry > level[i] else ZERO
+        count[i] += ONE if entry > level[i] else ZERO
 
 
-@numba.njit(nogil=True, fastmath=FINITE)
-def _clip_columns(row, level, out):
+@kernel(fastmath=FINITE)
+def clip_columns(row, level, out):
     for i in range(row.size):
-        out[i] = min(max(row[i], -level[i]), level[i])
+        entry = row[i] if row[i] < level[i] else level[i]
+        out[i] = entry if entry > -level[i] else -level[i]
 
 
-@kernel(SUM, _matrix, _bits, _mask, _index, _index, _floats, _largest)
-def column_stats(Y, bits, mask, start, stop, total, largest):
+@kernel(_nrt=True)
+def column_measure(start, stop, Y, bits, rows, theta, steepness, peaked, mu, found):
+    """Sum, largest entry and a tangent near theta of the columns: see row_measure."""
+    sums, level, level_bits, total, weight = found
     part = np.empty(COLUMN_BLOCK, Y.dtype)
+    highest, finite = 0.0, True
     for i in range(start, stop, COLUMN_BLOCK):
         end = min(i + COLUMN_BLOCK, stop)
-        total[i:end] = 0.0
-        largest[i:end] = 0
+        sums[i:end] = 0.0
+        level_bits[i:end] = 0
         for j in range(0, Y.shape[0], COLUMN_CHUNK):
             part[:] = 0
             for r in range(j, min(j + COLUMN_CHUNK, Y.shape[0])):
-                _add_stats(Y[r, i:end], bits[r, i:end], mask, part, largest[i:end])
+                add_stats(Y[r, i:end], bits[r, i:end], part, level_bits[i:end])
             for c in range(end - i):
-                total[i + c] += part[c]
+                sums[i + c] += part[c]
+        for c in range(i, end):
+            highest = max(highest, sums[c])
+            finite &= sums[c] < np.inf
+            first_tangent(c, theta, 1.0 / Y.shape[0], True, sums, level, total, weight)
+            mu[c] = mu[c] if mu[c] > 0.0 else (total[c] - theta) * weight[c]
+            # Nothing is above the largest entry.
+            if not 0.0 < theta < sums[c] < np.inf or mu[c] >= level[c]:
+                mu[c] = 0.0
+        column_refine(i, end, Y, rows, theta, mu, total, weight)
+    return highest if finite else np.inf
 
 
-@kernel(FINITE, _matrix, _index, _index, _float, _float, *[_floats] * 4)
-def column_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
+@kernel(_nrt=True)
+def column_refine(start, stop, Y, rows, theta, mu, total, weight):
     changed = False
     level = np.empty(COLUMN_BLOCK, Y.dtype)
     part, some = np.empty_like(level), np.empty_like(level)
@@ -231,114 +291,247 @@ def column_tangents(Y, start, stop, theta, tol, mu, total, count, weight):
             part[:] = 0
             some[:] = 0
             for r in range(j, min(j + COLUMN_CHUNK, Y.shape[0])):
-                _add_above(Y[r, i:end], level, part, some)
+                add_row_above(Y[r, i:end], level, part, some)
             for c in range(end - i):
                 above[c] += part[c]
                 number[c] += some[c]
         for c in range(end - i):
             if level[c] > 0.0:
                 s, k = above[c], number[c]
-                changed |= _update(
-                    i + c, level[c], s, k, theta, tol, total, count, weight
-                )
+                changed |= update(i + c, s, k, theta, total, weight)
     return changed
 
 
-@kernel(FINITE, _matrix, _index, _index, _floats, _out)
-def column_clip(Y, start, stop, mu, out):
-    level = mu[start:stop].astype(Y.dtype)
+@kernel()
+def column_clip(start, stop, Y, level, out):
     for r in range(Y.shape[0]):
-        _clip_columns(Y[r, start:stop], level, out[r, start:stop])
+        clip_columns(Y[r, start:stop], level[start:stop], out[r, start:stop])
 
 
 # One number a group -------------------------------------------------------------
 
 
-@numba.njit((types.Array(types.float64, 1, "C", readonly=True),), cache=True)
-def compensated_sum(x):
-    """Sum with the rounding errors of its additions added at the end."""
-    for scale in (1.0, 2.0**-64):
-        total = error = 0.0
-        for entry in x:
-            value = entry * scale
-            new = total + value
-            rest = new - total
-            error += (total - (new - rest)) + (value - rest)
-            total = new
-        # Only an overflow asks for the second round.
-        if np.isfinite(total + error):
-            break
-    return (total + error) / scale
+@kernel()
+def compensated_sum(n, x, total, error):
+    """Sum of n numbers >= 0, with the rounding errors of additions added at the end.
+
+    In many lanes at once; ``total`` and ``error`` are room for them.
+    """
+    for k in range(LANES):
+        total[k] = error[k] = 0.0
+    for start in range(0, n, LANES):
+        for k in range(LANES if n - start > LANES else n - start):
+            value = x[np.uintp(start + k)]
+            new = total[k] + value
+            rest = new - total[k]
+            error[k] += (total[k] - (new - rest)) + (value - rest)
+            total[k] = new
+    top = rest_of_all = 0.0
+    for k in range(LANES):
+        new = top + total[k]
+        rest = new - top
+        rest_of_all += (top - (new - rest)) + (total[k] - rest) + error[k]
+        top = new
+    return top + rest_of_all if top < np.inf else top
 
 
-@numba.njit(nogil=True, fastmath=SUM)
-def _height_and_slope(total, weight, theta):
+@kernel(fastmath=SUM)
+def height_and_slope(n, total, weight, theta):
     height = slope = 0.0
-    for i in range(total.size):
-        above = total[i] - theta
-        height += above * weight[i] if above > 0.0 else 0.0
-        slope += weight[i] if above > 0.0 else 0.0
+    for g in range(n):
+        above = total[g] - theta
+        height += above * weight[g] if above > 0.0 else 0.0
+        slope += weight[g] if above > 0.0 else 0.0
     return height, slope
 
 
-@numba.njit((FLOATS, FLOATS, FLOATS, FLOATS, *[types.float64] * 3, FLOATS), cache=True)
-def advance(sums, largest, total, weight, size, theta, radius, mu):
-    """Root theta, from the left, of the sum of the tangents less the radius.
+@kernel(inline="always")
+def advance(n, total, weight, theta, radius):
+    """Root theta of the sum of the tangents less the radius, from either side.
 
-    Sets mu to the highest of the tangents known there: those just used, at 0
-    and at the largest entry.
+    The sum is convex and decreasing: a step from the right ends on the left.
     """
-    for _ in range(MAX_ITER):
-        height, slope = _height_and_slope(total, weight, theta)
-        if not height > radius or theta + (height - radius) / slope <= theta:
+    for step in range(MAX_ITER):
+        height, slope = height_and_slope(n, total, weight, theta)
+        if height < radius and step == 0:
+            theta += (height - radius) / slope
+            theta = theta if slope > 0.0 and theta > 0.0 else 0.0
+        elif not height > radius or theta + (height - radius) / slope <= theta:
             break
-        theta += (height - radius) / slope
-    for i in range(total.size):
-        known = max((sums[i] - theta) / size, largest[i] - theta)
-        mu[i] = max((total[i] - theta) * weight[i], known)
-        if sums[i] <= theta:
-            mu[i] = 0.0
+        else:
+            theta += (height - radius) / slope
     return theta
 
 
-@numba.njit((FLOATS, FLOATS, *[types.float64] * 2, *[FLOATS] * 4), cache=True)
-def first_tangents(sums, largest, size, radius, mu, total, count, weight):
-    """Take the higher of the tangents at 0 and at the largest entry; return theta."""
-    total[:] = sums
-    weight[:] = 1.0 / size
-    theta = advance(sums, largest, total, weight, size, 0.0, radius, mu)
-    total[:] = largest
-    weight[:] = 1.0
-    theta = advance(sums, largest, total, weight, size, theta, radius, mu)
-    for i in range(sums.size):
-        steep = largest[i] - theta > (sums[i] - theta) / size
-        total[i] = largest[i] if steep else sums[i]
-        count[i] = 1.0 if steep else size
-        weight[i] = 1.0 / count[i]
-    return theta
+@kernel(inline="always")
+def survivors(n, theta, rows, sums, total, weight):
+    """Move the rows that may survive to the front; return their number."""
+    count = np.intp(0)
+    for g in range(n):
+        rows[count] = rows[g]
+        sums[count] = sums[g]
+        total[count] = total[g]
+        weight[count] = weight[g]
+        count += sums[g] > theta
+    return count
 
 
-@numba.njit((FLOATS, FLOATS, FLOATS, *[types.float64] * 3), cache=True)
-def settle(total, weight, mu, theta, radius, tol):
+@kernel(inline="always")
+def every(step, n, rows):
+    """Set the first rows to every step-th of n; return their number."""
+    count = (n + step - 1) // step
+    for g in range(count):
+        rows[g] = g * step
+    return count
+
+
+@kernel(inline="always")
+def mean_ratio(n, theta, size, sums, mu):
+    """Mean of the levels over the mean of (sums - theta) / size; forget the levels."""
+    levels = flat = 0.0
+    for g in range(n):
+        levels += mu[g]
+        flat += (sums[g] - theta) / size if mu[g] > 0.0 else 0.0
+        mu[g] = 0.0
+    return levels / flat if flat > 0.0 else 1.0
+
+
+@kernel(inline="always")
+def set_levels(n, theta, size, sums, total, weight, mu):
+    """Set mu to the higher at theta of the last tangent and the one at 0."""
+    for g in range(n):
+        last, flat = (total[g] - theta) * weight[g], (sums[g] - theta) / size
+        level = last if last > flat else flat
+        mu[g] = level if flat > 0.0 else 0.0
+
+
+@kernel(inline="always")
+def settle(n, total, weight, mu, theta, radius, lanes):
     """Levels mu at theta, corrected until they add up to the radius.
 
     Where the radius is tiny, the tangents at theta cancel: what is missing is
     small against the entries, not against the radius.
     """
+    highest = 0.0
+    for g in range(n):
+        highest = total[g] if total[g] > highest else highest
+    highest *= 1.0 - 2.0**-53
+    theta = theta if theta < highest else highest
     shift = 0.0
-    theta = min(theta, np.nextafter(total.max(), 0.0))
     for _ in range(10):
         slope = 0.0
-        for i in range(mu.size):
-            mu[i] = max((total[i] - theta) - shift, 0.0) * weight[i]
-            slope += weight[i] if mu[i] > 0.0 else 0.0
-        excess = compensated_sum(mu) - radius
-        if slope == 0.0 or abs(excess) <= tol * radius:
+        for g in range(n):
+            above = (total[g] - theta) - shift
+            mu[g] = above * weight[g] if above > 0.0 else 0.0
+            slope += weight[g] if above > 0.0 else 0.0
+        excess = compensated_sum(n, mu, lanes[0], lanes[1]) - radius
+        if slope == 0.0 or abs(excess) <= 2.0 * EPS * radius:
             break
         shift += excess / slope
 
 
+@kernel(inline="always")
+def norm_of(level, scratch, lanes):
+    """l1inf_norm, to the last bit, of a matrix with these largest entries."""
+    for i in range(level.size):
+        scratch[i] = level[i]
+    return compensated_sum(level.size, scratch, lanes[0], lanes[1])
+
+
+@kernel(inline="always")
+def round_levels(n, rows, mu, scale, radius, level, level_bits, scratch, lanes):
+    """Levels mu / scale in the array's dtype, that add up to the radius at most.
+
+    The next float towards zero is the next integer.
+    """
+    for i in range(level.size):
+        level[i] = ZERO
+    for g in range(n):
+        i = rows[g]
+        level[i] = mu[g] / scale
+        level_bits[i] -= level[i] > mu[g] / scale
+    while norm_of(level, scratch, lanes) > radius:
+        for i in range(level.size):
+            level_bits[i] -= level_bits[i] > 0
+
+
 # The projection --------------------------------------------------------------------
+
+
+@kernel(inline="always")
+def newton(n, Y, rows, size, theta, radius, mu, sums, total, weight):
+    """Bring the tangents of the first n groups to the projection.
+
+    Returns theta, the number of groups that may survive, which are then the first,
+    and the number of iterations.
+    """
+    n_iter, changed = 0, True
+    while changed and n_iter < MAX_ITER:
+        theta = advance(n, total, weight, theta, radius)
+        if n_iter == 0:
+            n = survivors(n, theta, rows, sums, total, weight)
+        set_levels(n, theta, size, sums, total, weight, mu)
+        changed = refine(0, n, Y, rows, theta, mu, total, weight)
+        n_iter += 1
+    return theta, n, n_iter
+
+
+@kernel()
+def drive(
+    Y,
+    bits,
+    out,
+    radius,
+    scale,
+    limits,
+    theta,
+    mu,
+    rows,
+    state,
+    lanes,
+    level,
+    level_bits,
+):
+    """Project Y, which was multiplied by scale, into out if scale is 1.
+
+    ``theta`` and ``mu`` are a guess, or 0; the other arrays are room. Sets ``level`` to
+    the levels of what Y was; to its largest entries if it is in the ball or if its
+    largest sum is out of the limits. Returns this sum, theta and the number of
+    iterations, which is 0 in these two cases.
+    """
+    sums, total, weight, scratch = state[0], state[1], state[2], state[3]
+    found = sums, level, level_bits, total, weight
+    size = Y.size / level.size
+    step = SAMPLE_STEP if theta == 0.0 and level.size >= SAMPLE_FROM else 1
+    peaked, steepness = np.bool_(True), 1.0
+    while True:
+        # A sample of the groups first, for a guess of theta; then all of them.
+        n = every(step, level.size, rows)
+        share = radius * scale * (n / level.size)
+        highest = measure(0, n, Y, bits, rows, theta, steepness, peaked, mu, found)
+        usual = limits[0] <= highest <= limits[1]
+        # A group's largest entry is no less than the mean of those above a level: if
+        # these means do not fit the ball, the largest entries need not be known.
+        means, _ = height_and_slope(n, total, weight, 0.0)
+        if step == 1 and not (usual and means > 1.00001 * share):
+            if not peaked:
+                peaked = np.bool_(True)
+                continue
+            if norm_of(level, scratch, lanes) <= share or not usual:
+                return highest, 0.0, 0
+        theta, n, n_iter = newton(
+            n, Y, rows, size, theta, share, mu, sums, total, weight
+        )
+        if step == 1:
+            break
+        steepness = mean_ratio(n, theta, size, sums, mu)
+        theta = theta if theta < np.inf else 0.0
+        step, peaked = 1, theta == 0.0
+    settle(n, total, weight, mu, theta, radius * scale, lanes)
+    round_levels(n, rows, mu, scale, radius, level, level_bits, scratch, lanes)
+    if scale == 1.0:
+        clip(0, level.size, Y, level, out)
+    return highest, theta / scale, n_iter
 
 
 def n_threads():
@@ -350,80 +543,97 @@ def n_threads():
     return _openmp_effective_n_threads()
 
 
-class Groups:
-    """The groups of a matrix, rows (axis 1) or columns (axis 0), and its kernels.
+def _in_parts(run_all, parts, function, start, stop, *arguments):
+    """Run a kernel over blocks of groups; return the largest of what it returns."""
+    bounds = [start + (stop - start) * part // parts for part in range(parts + 1)]
 
-    Each method runs a kernel over the groups in as many threads as pay.
+    def run(first, last):
+        return function(first, last, *arguments) or 0
+
+    return max(run_all(run, bounds[:-1], bounds[1:]))
+
+
+def driver(Y, axis, fused=True):
+    """Context with the functions for the groups of Y: rows (axis 1) or columns (0).
+
+    Where rows take one thread, `drive` is compiled. Else the interpreter runs it, and
+    the kernels that pass over the groups in as many threads as pay.
     """
-
-    def __init__(self, Y, axis):
-        self.n_groups, self.size = Y.shape if axis else Y.shape[::-1]
-        self.stats_kernel = row_stats if axis else column_stats
-        self.tangents_kernel = row_tangents if axis else column_tangents
-        self.clip_kernel = row_clip if axis else column_clip
-        parts = min(Y.size // ENTRIES_PER_THREAD, self.n_groups)
-        parts = max(1, min(parts, n_threads())) if parts > 1 else 1
-        self.bounds = [self.n_groups * part // parts for part in range(parts + 1)]
-
-    def _run(self, function, Y, before, after):
-        def run(start, stop):
-            return function(Y, *before, start, stop, *after)
-
-        if len(self.bounds) == 2:
-            return [run(*self.bounds)]
-        with ThreadPoolExecutor(len(self.bounds) - 1) as pool:
-            return list(pool.map(run, self.bounds[:-1], self.bounds[1:]))
-
-    def statistics(self, Y):
-        """L1 norm and largest absolute entry of every group, as float64."""
-        integer = _integer(Y.dtype)
-        total = np.zeros(self.n_groups)
-        largest = np.zeros(self.n_groups, integer)
-        mask = integer.type(np.iinfo(integer).max)
-        self._run(self.stats_kernel, Y, (Y.view(integer), mask), (total, largest))
-        largest = largest.view(Y.dtype).astype(np.float64)
-        if not np.isfinite(largest).all():
-            raise ValueError("Y contains NaN or infinity.")
-        return total, largest
-
-    def tangents(self, Y, *state):
-        return any(self._run(self.tangents_kernel, Y, (), state))
-
-    def clip(self, Y, mu, out):
-        self._run(self.clip_kernel, Y, (), (mu, out))
+    n_groups = Y.shape[1 - axis]
+    parts = min(Y.size // ENTRIES_PER_THREAD, n_groups)
+    parts = min(parts, n_threads()) if parts > 1 else 1
+    if axis == 1 and parts == 1:
+        return nullcontext(kernels(Y.dtype, fused))
+    return _python_driver(Y.dtype, axis, n_groups, parts)
 
 
-def _newton(groups, Y, sums, largest, radius, mu):
-    """Tangents at the projection, theta and the number of iterations.
+@contextmanager
+def _python_driver(dtype, axis, n_groups, parts):
+    names = dict(kernels(dtype))
+    if axis == 0:
+        # Neighbouring columns are read together: they stay where they are.
+        names |= {"SAMPLE_FROM": np.inf, "survivors": lambda n, *_: n}
+    with ThreadPoolExecutor(parts) as pool:
+        run_all = pool.map if parts > 1 else map
+        for name in ("measure", "refine", "clip"):
+            function = names[f"{'row' if axis else 'column'}_{name}"]
+            names[name] = partial(_in_parts, run_all, parts, function)
+        for function in (newton, drive):
+            names[function.__name__] = _with_globals(function, names, function.__name__)
+        yield names
 
-    mu is a guess of the levels, or None.
-    """
-    size = float(groups.size)
-    state = levels, total, count, weight = np.empty((4, groups.n_groups))
-    theta = first_tangents(sums, largest, size, radius, levels, total, count, weight)
-    eps = float(np.finfo(Y.dtype).eps)
-    n_iter = 0
-    if mu is not None:
-        # A tangent at any level is valid; groups guessed dead keep the known ones.
-        levels[:] = np.where(levels > 0, np.fmin(np.fmax(mu, 0), largest), 0)
-        groups.tangents(Y, theta, -1.0, *state)
-        n_iter = 1
-    while n_iter < MAX_ITER:
-        theta = advance(sums, largest, total, weight, size, theta, radius, levels)
-        n_iter += 1
-        if not groups.tangents(Y, theta, 4 * eps, *state):
-            break
-    return total, weight, theta, n_iter
+
+def _bits(Y):
+    return Y.view(f"i{Y.dtype.itemsize}")
+
+
+def _read_only(Y):
+    """Kernels are compiled for read-only arrays: once for all."""
+    Y = Y.view()
+    Y.flags.writeable = False
+    return Y
+
+
+def compensated(x):
+    """Sum of non-negative floats with the rounding errors of its additions added."""
+    x = x.astype(np.float64, copy=False)
+    return kernels(x.dtype)["compensated_sum"](x.size, x, *np.empty((2, LANES)))
+
+
+def statistics(Y, axis):
+    """L1 norm, in float64, and largest absolute entry of every group."""
+    n_groups = Y.shape[1 - axis]
+    sums, total, weight, mu = np.zeros((4, n_groups))
+    level = np.zeros(n_groups, Y.dtype)
+    if Y.size:
+        Y = _read_only(Y)
+        with driver(Y, axis, fused=False) as run:
+            rows = np.arange(n_groups)
+            found = sums, level, _bits(level), total, weight
+            highest = run["measure"](
+                0, n_groups, Y, _bits(Y), rows, 0.0, 1.0, True, mu, found
+            )
+        _check_finite(Y, highest)
+    return sums, level
+
+
+def _check_finite(Y, highest):
+    # A sum may overflow without.
+    if not highest < np.inf and not np.isfinite(Y).all():
+        raise ValueError("Y contains NaN or infinity.")
+
+
+@cache
+def limits(dtype):
+    """Range of the largest sum where neither sums nor steps lose digits."""
+    info = np.finfo(dtype)
+    return float(info.tiny) * 2.0**64, float(info.max) * 2.0**-64
 
 
 def scale_of(largest, dtype):
-    """Power of 2 that brings entries to where neither sums nor steps lose digits."""
-    info = np.finfo(dtype)
-    if largest > info.max * 2.0**-64:
-        return 2.0**-64
-    if largest < info.tiny * 2.0**64:
-        return 2.0**64
-    return 1.0
+    """Power of 2 that brings the largest entry or sum into the limits."""
+    low, high = limits(dtype)
+    return 2.0**64 if largest < low else 1.0 if largest <= high else 2.0**-64
 
 
 def final_levels(total, weight, theta, radius, scale, dtype):
@@ -431,39 +641,60 @@ def final_levels(total, weight, theta, radius, scale, dtype):
 
     The tangents and theta are those of the matrix times scale.
     """
-    mu = np.empty_like(total)
-    settle(total, weight, mu, theta, radius * scale, 2 * float(np.finfo(dtype).eps))
-    mu = (mu / scale).astype(dtype)
-    bits = mu.view(_integer(dtype))
-    while compensated_sum(mu.astype(np.float64)) > radius:
-        # The next float towards zero is the next integer.
-        bits -= bits > 0
-    return mu.astype(np.float64)
+    run, n = kernels(dtype), total.size
+    mu, scratch = np.empty((2, n))
+    lanes = np.empty((2, LANES))
+    level = np.empty(n, dtype)
+    run["settle"](n, total, weight, mu, theta, radius * scale, lanes)
+    run["round_levels"](
+        n, np.arange(n), mu, scale, radius, level, _bits(level), scratch, lanes
+    )
+    return level
 
 
-def project(Y, radius, axis, out, mu=None):
+def project(Y, radius, axis, out, theta=0.0, mu=None):
     """Project C-contiguous Y into C-contiguous out; see project_l1inf.
 
-    ``mu`` is a guess of the levels. Returns theta, mu and the number of iterations.
+    ``theta`` and ``mu`` are a guess, from the last projection. Returns theta, the
+    levels and the number of iterations.
     """
-    groups = Groups(Y, axis)
-    sums, largest = groups.statistics(Y)
-    if compensated_sum(largest) <= radius:
-        if out is not Y:
+    Y = _read_only(Y)
+    n_groups = Y.shape[1 - axis]
+    guess = np.zeros(n_groups)
+    if theta > 0.0:
+        guess[:] = mu
+    level = np.empty(n_groups, Y.dtype)
+    if Y.size == 0 or radius == 0:
+        sums, level = statistics(Y, axis)
+        if level.any():
+            out[...] = level[:] = 0
+        elif out.ctypes.data != Y.ctypes.data:
             np.copyto(out, Y)
-        return 0.0, largest, 0
-    if radius == 0:
-        out[...] = 0
-        return float(sums.max()), np.zeros_like(sums), 0
-    scale = scale_of(largest.max(), Y.dtype)
-    if scale != 1:
+        return float(sums.max(initial=0)), level, 0
+    rows, state = np.empty(n_groups, np.intp), np.empty((4, n_groups))
+    lanes = np.empty((2, LANES))
+    with driver(Y, axis) as run:
+
+        def drive(Y, scale, limits):
+            return run["drive"](
+                *(Y, _bits(Y), out, radius, scale, limits, theta),
+                *(guess, rows, state, lanes, level, _bits(level)),
+            )
+
+        highest, theta, n_iter = drive(Y, 1.0, limits(Y.dtype))
+        if n_iter > 0:
+            return theta, level, n_iter
+        _check_finite(Y, highest)
+        if compensated(level) <= radius:
+            if out.ctypes.data != Y.ctypes.data:
+                np.copyto(out, Y)
+            return 0.0, level, 0
         # Exact, except for entries that are that much smaller than the largest.
-        Y = np.multiply(Y, Y.dtype.type(scale), out=out)
-        sums, largest = groups.statistics(Y)
-        mu = None
-    total, weight, theta, n_iter = _newton(groups, Y, sums, largest, radius * scale, mu)
-    if scale != 1:
-        Y = np.divide(Y, Y.dtype.type(scale), out=out)
-    mu = final_levels(total, weight, theta, radius, scale, Y.dtype)
-    groups.clip(Y, mu, out)
-    return theta / scale, mu, n_iter
+        scale = scale_of(highest, Y.dtype)
+        np.multiply(Y, Y.dtype.type(scale), out=out)
+        guess[:] = theta = 0.0
+        _, theta, n_iter = drive(_read_only(out), scale, (0.0, np.inf))
+        np.divide(out, out.dtype.type(scale), out=out)
+        bound = np.expand_dims(level, axis)
+        np.clip(out, -bound, bound, out=out)
+    return theta, level, n_iter

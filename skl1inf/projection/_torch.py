@@ -17,13 +17,19 @@ BATCH = 3
 STEPS = 6
 
 
+def _sum(values, axis):
+    """Sum in float64, by pieces: torch converts the whole of what it sums first."""
+    pieces = values.chunk(1 if values.dtype == torch.float64 else 4, axis)
+    return sum(piece.sum(axis, dtype=torch.float64) for piece in pieces)
+
+
 def statistics(Y, axis):
     """L1 norm and largest absolute entry of every group, in float64."""
     magnitudes = Y.abs()
     if 0 in Y.shape:
         total = largest = magnitudes.sum(axis, dtype=torch.float64)
     else:
-        total = magnitudes.sum(axis, dtype=torch.float64)
+        total = _sum(magnitudes, axis)
         largest = magnitudes.amax(axis).to(torch.float64)
     if not bool(torch.isfinite(largest).all()):
         raise ValueError("Y contains NaN or infinity.")
@@ -34,8 +40,8 @@ def _tangents(Y, axis, mu):
     """Sum and number of the entries above mu: one temporary of the size of Y."""
     level = mu.to(Y.dtype).unsqueeze(axis)
     above = Y.abs().sub_(level).clamp_(min=0)
-    excess = above.sum(axis, dtype=torch.float64)
-    count = above.sign_().sum(axis, dtype=torch.float64)
+    excess = _sum(above, axis)
+    count = _sum(above.sign_(), axis)
     return excess + count * level.squeeze(axis), count
 
 
@@ -84,11 +90,11 @@ def _newton(Y, axis, sums, largest, radius, guess):
     return total, weight, theta, n_iter
 
 
-def project(Y, radius, axis, out, guess=None):
+def project(Y, radius, axis, out, theta=0.0, guess=None):
     """Project Y into out; see _numpy.project."""
     sums, largest = statistics(Y, axis)
     host = largest.cpu().numpy()
-    if _numpy.compensated_sum(host) <= radius:
+    if _numpy.compensated(host) <= radius:
         out.copy_(Y)
         return 0.0, host, 0
     if radius == 0:
