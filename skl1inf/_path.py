@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
 from sklearn.base import clone
 from sklearn.callback import with_callbacks
+from sklearn.isotonic import isotonic_regression
 from sklearn.utils import Bunch, check_array, check_random_state, check_scalar
 from sklearn.utils.validation import _get_feature_names
 
@@ -93,6 +94,9 @@ def radius_path(
 
     Notes
     -----
+    The features selected are the most important ones, as many as rows of the first
+    layer are alive; that number is made to grow with the radius by isotonic regression.
+
     At the largest radius, importances are those of a fit. Further down, the network
     has been trained for longer than a fit of its own would have been, and the features
     may differ from those of a fit, the more the smaller the radius is.
@@ -184,29 +188,32 @@ def follow(selector, datasets, radii, options, observer):
 
 
 def _path(selector, data, radii, selections):
-    from ._training import selected_features
-
-    max_features = selector.max_features or data.n_features
-    support = np.array(
-        [
-            selected_features(selection, max_features, selector.second_descent)
-            for selection in selections
-        ]
+    n_features = _sizes(selections, selector.max_features or data.n_features)
+    nothing = np.zeros(data.n_features, dtype=bool)
+    rankings = np.array(
+        [rank_features(selection, nothing, data) for selection in selections]
     )
-    rankings = [
-        rank_features(selection, selected, data)
-        for selection, selected in zip(selections, support, strict=True)
-    ]
+    support = rankings <= n_features[:, None]
     ever = support.any(axis=0)
     return Bunch(
         radii=radii,
         weights=np.array([selection.weights for selection in selections]),
         importances=np.array([selection.importances for selection in selections]),
         support=support,
-        rankings=np.array(rankings),
-        n_features=support.sum(axis=1),
+        rankings=rankings,
+        n_features=n_features,
         entry_radii=np.where(ever, radii[support.argmax(axis=0)], np.inf),
         losses=np.array([selection.loss for selection in selections]),
         optimality=np.array([selection.optimality for selection in selections]),
         feature_names=None,
     )
+
+
+def _sizes(selections, max_features):
+    """Return how many features are selected at each radius, ascending.
+
+    As many as rows are alive. That number grows with the radius but for what the few
+    passes at each leave to chance, which isotonic regression evens out.
+    """
+    n_alive = isotonic_regression([selection.alive.sum() for selection in selections])
+    return np.minimum(np.rint(n_alive).astype(int), max_features)

@@ -50,8 +50,8 @@ _FIRST_WORKING_SET = 250
 _STACKED_ENTRIES = 2**26
 
 # From the solution at the next larger radius of a path, the next takes few passes; the
-# first takes three times as many.
-_PASSES_PER_RADIUS = 10
+# first takes five times as many.
+_PASSES_PER_RADIUS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -645,7 +645,7 @@ def _trace(data, radii, options, observer):
             scores[stop] = descent.whole.score.clone()
             if stop == window:
                 solution = Network.stack([network])
-    solving, n_passes = _Descent(solution, data, options), 3 * _PASSES_PER_RADIUS
+    solving, n_passes = _Descent(solution, data, options), 5 * _PASSES_PER_RADIUS
     traces = []
     for radius, end in zip(radii, ends, strict=True):
         limits = _limits(radius, data)
