@@ -56,7 +56,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     activation : {"silu", "relu", "tanh", "identity"}, default="silu"
         Activation of the hidden units.
 
-    reconstruction_weight : float, default=0.01
+    reconstruction_weight : float, default=0.0
         Weight of the reconstruction (mean Huber loss of the standardised features)
         beside the loss of the target. Without a target, the reconstruction is the
         loss.
@@ -66,12 +66,12 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         gradient; "auto" means 0.01.
 
     max_iter : int, default=150
-        Maximum number of passes over the data in each descent. The first 75 of the
-        first descent (150 without a target), but at most three quarters of them all,
+        Maximum number of passes over the data in each descent. The first 51 of the
+        first descent (101 without a target), but at most three quarters of them all,
         follow the path of radii that `feature_importances_` is averaged over: from
-        100 (200) on, `max_iter` no longer changes the importances.
+        68 (135) on, `max_iter` no longer changes the importances.
 
-    tol : float, default=1e-2
+    tol : float, default=2e-2
         A descent stops once the relative duality gap of the first layer, which
         `optimality_` reports, is at most `tol`. Not looked at with mini-batches.
 
@@ -114,7 +114,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     feature_importances_ : ndarray of shape (n_features,)
         The largest absolute weight of each feature relative to the radius, averaged
         over a path of radii from four times `radius` down to `radius` in the first
-        descent. 0 for a feature that never lived.
+        descent (without a target, at `radius`). 0 for a feature that never lived.
 
     ranking_ : ndarray of shape (n_features,)
         A permutation of 1..n_features, 1 being the best feature: by importance, then

@@ -597,10 +597,10 @@ def rank(problems, radius, options, observer) -> list[Selection]:
 def trace(problems, radii, options, observer) -> list[list[Selection]]:
     """Run the first descent along a path of radii, on several problems.
 
-    The importances at the largest radius are those of `train`; at each of the others
-    they are averages over the last passes of one path from there to the smallest. The
-    rows alive are those of the solution, which starts from the one at the next larger
-    radius.
+    The weights are those of one path from the largest radius to the smallest, and the
+    importances averages over its last passes: at the largest radius those of `train`.
+    The rows alive, the loss and the optimality are those of the solution, which starts
+    from the one at the next larger radius.
 
     Parameters
     ----------
@@ -638,11 +638,12 @@ def _trace(data, radii, options, observer):
     path, window = _long_path(radii[0], radii[-1], options), options.path_passes
     ends = [window + int(np.argmax(path[window - 1 :] <= radius)) for radius in radii]
     stops = sorted({*ends, *(end - window for end in ends)} - {0})
-    scores, course = {0: 0.0}, _Course(observer)
+    scores, weights, course = {0: 0.0}, {}, _Course(observer)
     with observer.descent("path", len(path)):
         for start, stop in zip([0, *stops[:-1]], stops, strict=True):
             descent.follow(path[start:stop], course)
             scores[stop] = descent.whole.score.clone()
+            weights[stop] = row_maxima(network.W) / path[stop - 1]
             if stop == window:
                 solution = Network.stack([network])
     solving, n_passes = _Descent(solution, data, options), 5 * _PASSES_PER_RADIUS
@@ -651,6 +652,10 @@ def _trace(data, radii, options, observer):
         limits = _limits(radius, data)
         solving.settle(limits, n_passes, _Course(Silent()))
         importances = (scores[end] - scores[end - window]) / window
-        traces.append(_selections(solution, data, limits, importances, options))
+        solved = _selections(solution, data, limits, importances, options)
+        on_path = weights[end].numpy(force=True)
+        traces.append(
+            [replace(s, weights=w) for s, w in zip(solved, on_path, strict=True)]
+        )
         n_passes = _PASSES_PER_RADIUS
     return traces
