@@ -236,6 +236,10 @@ def artificial(seed):
     )
 
 
+# Column, marker and label of what is drawn.
+LINES = (("network", "o", "the network"), ("svc", "|", "an SVC on the features kept"))
+
+
 def plot(table, path):
     """Draw the accuracies of all methods, a panel a set, at the first radius."""
     import matplotlib.pyplot as plt
@@ -253,13 +257,17 @@ def plot(table, path):
     for ax, dataset in zip(axes.flat, datasets, strict=False):
         rows = [row for row in table if row["dataset"] == dataset]
         methods = [row["method"] for row in rows]
-        for name, size in (("network", 6), ("svc", 3)):
-            ax.plot([row[name] for row in rows], methods, "o", ms=size, label=name)
+        for figures, marker, label in LINES:
+            values = [row[figures] for row in rows]
+            ax.plot(values, methods, marker, mew=2, label=label)
         ax.set_title(dataset, fontsize="medium")
         ax.grid(alpha=0.3)
+    for ax in axes.flat[len(datasets) :]:
+        ax.set_visible(False)
     axes[0, 0].invert_yaxis()
-    figure.supxlabel("balanced accuracy")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right")
+    figure.supxlabel("balanced accuracy on samples left out")
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=2)
     figure.savefig(path, dpi=150)
 
 

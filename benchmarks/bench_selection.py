@@ -10,7 +10,7 @@ selector, and the figure is balanced accuracy. Stability is the index of Nogueir
 Sechidis and Brown (JMLR 2018) of the 20 best features over the folds. With --truth,
 the figures are the precision among the first 50 features and the area under the ROC
 curve of the ranking, over independent draws. Times are processor seconds on one
-thread, so that other work on the machine hardly matters. Needs the extra `bench`.
+thread: other work on the machine matters less. Needs the extra `bench`.
 Results go to a CSV file and a figure.
 """
 
