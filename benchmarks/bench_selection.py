@@ -274,20 +274,26 @@ def plot(table, figure, path):
     plt.savefig(path, dpi=150)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def data_parser(description, out):
+    """Return a parser that knows of sets of data, a seed and an output file."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--data",
         default=os.environ.get("SKL1INF_DATA"),
         help="folder of .npz files with X and y (default: $SKL1INF_DATA)",
     )
+    parser.add_argument("--datasets", help="of the sets, only those named (a,b,...)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", default=out, help="the CSV file; the figure is beside")
+    return parser
+
+
+def main():
+    parser = data_parser(__doc__.splitlines()[0], "bench_selection.csv")
     parser.add_argument("--truth", action="store_true", help="artificial sets instead")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10000, 50000])
-    parser.add_argument("--datasets", help="of these sets, only those named (a,b,...)")
     parser.add_argument("--selectors", default="l1inf,f_test,l1_logistic,mrmr,forest")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", default="bench_selection.csv")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     threadpool_limits(1)
