@@ -9,11 +9,14 @@ its training part; a linear and an RBF SVC are fitted on the k best features of 
 selector, and the figure is balanced accuracy. Stability is the index of Nogueira,
 Sechidis and Brown (JMLR 2018) of the 20 best features over the folds. With --truth,
 the figures are the precision among the first 50 features and the area under the ROC
-curve of the ranking. Needs the extra `bench`. Results go to a CSV file and a figure.
+curve of the ranking, over independent draws. Times are processor seconds on one
+thread: other work on the machine matters less. Needs the extra `bench`.
+Results go to a CSV file and a figure.
 """
 
 import argparse
 import csv
+import os
 import time
 import warnings
 from pathlib import Path
@@ -28,6 +31,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.svm import SVC, LinearSVC
+from threadpoolctl import threadpool_limits
 
 from skl1inf import L1InfFeatureSelector
 from skl1inf.datasets import load_srbct, make_expression
@@ -51,6 +55,22 @@ def l1_logistic(X, y, seed):
     return np.lexsort((-np.nan_to_num(f_classif(X, y)[0]), -weights))
 
 
+def mrmr(X, y, seed):
+    """F-test over mean absolute correlation; the features after the first 100 tie."""
+    import polars as pl
+    from mrmrs import mrmr
+
+    frame = pl.from_numpy(X, schema=[str(column) for column in range(X.shape[1])])
+    chosen = mrmr(
+        X=frame,
+        y=pl.Series("target", y),
+        number_of_features=min(max(KS), X.shape[1]),
+        task_type="classification",
+    )
+    first = np.array([int(feature.name) for feature in chosen])
+    return np.append(first, np.setdiff1d(np.arange(X.shape[1]), first))
+
+
 def forest(X, y, seed):
     model = RandomForestClassifier(1000, random_state=seed).fit(X, y)
     return model.feature_importances_.argsort()[::-1]
@@ -63,9 +83,18 @@ def svm_rfe(X, y, seed):
 
 
 def lassonet(X, y, seed):
+    """LassoNet along a path coarser than its default, which takes ten times as long."""
     from lassonet import LassoNetClassifier
 
-    model = LassoNetClassifier(hidden_dims=(32,), random_state=seed, verbose=0)
+    model = LassoNetClassifier(
+        hidden_dims=(32,),
+        n_iters=(300, 50),
+        path_multiplier=1.05,
+        val_size=0.15,
+        random_state=seed,
+        torch_seed=seed,
+        verbose=0,
+    )
     model.path(X.astype(np.float32), y)
     return model.feature_importances_.numpy().argsort(kind="stable")[::-1]
 
@@ -74,14 +103,22 @@ def relieff(X, y, seed):
     from skrebate import ReliefF
 
     n_neighbors = min(10, np.bincount(y).min() - 1)
-    return (
-        ReliefF(n_neighbors=n_neighbors).fit(X, y).feature_importances_.argsort()[::-1]
-    )
+    model = ReliefF(n_neighbors=n_neighbors).fit(X, y)
+    return model.feature_importances_.argsort()[::-1]
 
 
 SELECTORS = {
     function.__name__: function
-    for function in (l1inf, f_test, l1_logistic, forest, svm_rfe, lassonet, relieff)
+    for function in (
+        l1inf,
+        f_test,
+        l1_logistic,
+        mrmr,
+        forest,
+        svm_rfe,
+        lassonet,
+        relieff,
+    )
 }
 
 
@@ -105,13 +142,13 @@ def accuracy(Xy_train, Xy_test, features):
 
 
 def timed_order(select, X, y, seed):
-    start = time.perf_counter()
+    start = time.process_time()
     order = np.asarray(select(X, y, seed))
-    return order, time.perf_counter() - start
+    return order, time.process_time() - start
 
 
 def real_sets(folder):
-    """Yield name, X and y of srbct and of the .npz files of a folder."""
+    """Yield the name, X and y of srbct and of the .npz files of a folder."""
     X, names = load_srbct(return_X_y=True)
     yield "srbct", X, np.unique(names, return_inverse=True)[1]
     for path in sorted(Path(folder).glob("*.npz")) if folder else ():
@@ -182,6 +219,7 @@ def bench_truth(select, draw, repeats, seed):
         "precision": np.mean(precision),
         "spread": np.std(precision, ddof=1) if repeats > 1 else np.nan,
         "auc": np.mean(auc),
+        "auc_spread": np.std(auc, ddof=1) if repeats > 1 else np.nan,
         "seconds": np.median(seconds),
     }
 
@@ -189,52 +227,83 @@ def bench_truth(select, draw, repeats, seed):
 def rows(arguments):
     """Yield a row of figures for every set and selector."""
     options = (arguments.repeats, arguments.seed)
-    selectors = {name: SELECTORS[name] for name in arguments.selectors.split(",")}
     if arguments.truth:
-        for dataset, draw in truth_sets(arguments.sizes):
-            for name, select in selectors.items():
-                figures = bench_truth(select, draw, *options)
-                yield {"dataset": dataset, "selector": name, **figures}
-        return
-    for dataset, X, y in real_sets(arguments.data):
-        for name, select in selectors.items():
-            figures = bench_real(select, X, y, *options)
+        sets = ((name, (draw,)) for name, draw in truth_sets(arguments.sizes))
+        bench = bench_truth
+    else:
+        sets = ((name, (X, y)) for name, X, y in real_sets(arguments.data))
+        bench = bench_real
+    for dataset, data in sets:
+        if arguments.datasets and dataset not in arguments.datasets.split(","):
+            continue
+        for name in arguments.selectors.split(","):
+            figures = bench(SELECTORS[name], *data, *options)
             yield {"dataset": dataset, "selector": name, **figures}
 
 
-def plot(table, figure, path):
-    """Draw a figure of merit of every selector on every set, as bars."""
-    import matplotlib.pyplot as plt
-    import pandas as pd
-
-    frame = pd.DataFrame(table).pivot(
-        index="dataset", columns="selector", values=figure
-    )
-    ax = frame.plot.bar(figsize=(10, 4), ylabel=figure, rot=20)
-    ax.set_ylim(bottom=max(0, frame.min().min() - 0.1))
-    plt.tight_layout()
-    plt.savefig(path)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="folder of .npz files with X and y")
-    parser.add_argument("--truth", action="store_true", help="artificial sets instead")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10000, 50000])
-    parser.add_argument("--selectors", default="l1inf,f_test,l1_logistic,forest")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", default="bench_selection.csv")
-    arguments = parser.parse_args()
-    warnings.filterwarnings("ignore")
-    table = []
-    for row in rows(arguments):
-        print(*(f"{v:.3f}" if isinstance(v, float) else v for v in row.values()))
-        table.append(row)
-    with open(arguments.out, "w", newline="") as file:
+def write_table(table, path):
+    """Write rows, as dictionaries, to a CSV file."""
+    with open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, table[0])
         writer.writeheader()
         writer.writerows(table)
+
+
+def plot(table, figure, path):
+    """Draw a figure of every selector on every set, with its spread."""
+    import matplotlib.pyplot as plt
+
+    datasets = list(dict.fromkeys(row["dataset"] for row in table))
+    selectors = list(dict.fromkeys(row["selector"] for row in table))
+    _, ax = plt.subplots(figsize=(8, 1.2 + 0.6 * len(datasets)), layout="constrained")
+    for i, selector in enumerate(selectors):
+        chosen = [row for row in table if row["selector"] == selector]
+        shift = 0.6 * ((i + 0.5) / len(selectors) - 0.5)
+        ax.errorbar(
+            [row[figure] for row in chosen],
+            [datasets.index(row["dataset"]) + shift for row in chosen],
+            xerr=[row["spread"] for row in chosen],
+            fmt="o",
+            label=selector,
+        )
+    ax.set_yticks(range(len(datasets)), datasets)
+    ax.invert_yaxis()
+    ax.set_xlabel(figure)
+    ax.grid(axis="x", alpha=0.3)
+    ax.figure.legend(loc="outside upper center", ncols=5)
+    plt.savefig(path, dpi=150)
+
+
+def data_parser(description, out):
+    """Return a parser that knows of sets of data, a seed and an output file."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--data",
+        default=os.environ.get("SKL1INF_DATA"),
+        help="folder of .npz files with X and y (default: $SKL1INF_DATA)",
+    )
+    parser.add_argument("--datasets", help="of the sets, only those named (a,b,...)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", default=out, help="the CSV file; the figure is beside")
+    return parser
+
+
+def main():
+    parser = data_parser(__doc__.splitlines()[0], "bench_selection.csv")
+    parser.add_argument("--truth", action="store_true", help="artificial sets instead")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10000, 50000])
+    parser.add_argument("--selectors", default="l1inf,f_test,l1_logistic,mrmr,forest")
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    threadpool_limits(1)
+    l1inf(*make_classification(random_state=0), 0)  # imports, and loads what it needs
+    table = []
+    for row in rows(arguments):
+        values = (f"{v:.3f}" if isinstance(v, float) else v for v in row.values())
+        print(*values, flush=True)
+        table.append(row)
+    write_table(table, arguments.out)
     figure = "precision" if arguments.truth else "mean"
     plot(table, figure, Path(arguments.out).with_suffix(".png"))
 
