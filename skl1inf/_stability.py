@@ -24,7 +24,7 @@ _PAIRS_PER_TASK = 5
 
 
 class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
-    """Select the features that many halves of the samples agree on.
+    r"""Select the features that many halves of the samples agree on.
 
     Complementary pairs stability selection [1]_ [2]_: the samples are split at random
     into two halves, many times over, and the features of each half are ranked by an
@@ -109,11 +109,11 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
     Notes
     -----
     With :math:`q` features selected in each half, of :math:`p`, and the threshold
-    :math:`\\pi`, theorem 1 of [2]_ with :math:`\\theta = q / p` bounds, without any
+    :math:`\pi`, theorem 1 of [2]_ with :math:`\theta = q / p` bounds, without any
     assumption on the features, the expected number of selected features that a half
     selects with a probability of at most :math:`q / p`, which is that of guessing:
 
-    .. math:: E|S \\cap L| \\le \\frac{q^2}{(2 \\pi - 1) \\, p}.
+    .. math:: E|S \cap L| \le \frac{q^2}{(2 \pi - 1) \, p}.
 
     It bounds the expected number of false selections (theorem 1 of [1]_) where no
     feature that has nothing to do with the target is selected in a half more often
