@@ -272,7 +272,7 @@ def test_random_state_determines_all(classes):
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_processors_change_nothing(srbct, backend):
-    stable = quick(n_pairs=12)
+    stable = quick(n_pairs=8)
     alone = clone(stable).fit(*srbct)
     with joblib.parallel_config(backend):
         assert_same_fit(alone, clone(stable).set_params(n_jobs=2).fit(*srbct))
@@ -282,7 +282,7 @@ def test_processors_change_nothing(srbct, backend):
 def test_a_cluster_changes_nothing(srbct):
     from distributed import Client, LocalCluster
 
-    stable = quick(n_pairs=12)
+    stable = quick(n_pairs=8)
     alone = clone(stable).fit(*srbct)
     with (
         LocalCluster(

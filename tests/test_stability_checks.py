@@ -17,7 +17,7 @@ VARIANTS = [
     L1InfStabilitySelector(quick(target="unsupervised"), n_pairs=1),
     L1InfStabilitySelector(quick(target="classification"), n_pairs=1),
     L1InfStabilitySelector(quick(target="regression"), n_pairs=1),
-    L1InfStabilitySelector(n_pairs=1, max_false_positives=1),
+    L1InfStabilitySelector(quick(), n_pairs=1, max_false_positives=1),
 ]
 
 
