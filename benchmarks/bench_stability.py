@@ -22,11 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bench_selection import KS, accuracy, stability
 from sklearn.base import clone
-from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from skl1inf import L1InfFeatureSelector, L1InfStabilitySelector
 from skl1inf.datasets import make_expression
@@ -40,7 +39,6 @@ SETS = (
     "Breast_metabolomics",
     "madelon",
 )
-KS = (5, 10, 20, 50, 100)
 CONTROLS = {"threshold=0.7": {}, "max_false_positives=1": {"max_false_positives": 1}}
 
 
@@ -114,33 +112,6 @@ def promise(arguments, draw):
                 report(control, len(rows), *map(float, [*means[:3], error, means[3]]))
 
 
-def stability(tops, n_features):
-    """Nogueira's index of subsets of equal size, given as rows of indices."""
-    n_sets, k = tops.shape
-    share = np.bincount(tops.ravel(), minlength=n_features) / n_sets
-    variance = n_sets / (n_sets - 1) * (share * (1 - share)).mean()
-    return 1 - variance / (k / n_features * (1 - k / n_features))
-
-
-def accuracies(train, test, order):
-    """Mean balanced accuracy of two SVC on the k best features, for every k."""
-    (X, y), (X_test, y_test) = train, test
-    return [
-        np.mean(
-            [
-                balanced_accuracy_score(
-                    y_test,
-                    SVC(kernel=kernel)
-                    .fit(X[:, order[:k]], y)
-                    .predict(X_test[:, order[:k]]),
-                )
-                for kernel in ("linear", "rbf")
-            ]
-        )
-        for k in KS
-    ]
-
-
 def quality(arguments):
     """Report stability and accuracy of the rankings, set by set and on average."""
     report("dataset", "ranking", *(f"k{k}" for k in KS), "mean", "stability")
@@ -161,7 +132,8 @@ def quality(arguments):
                 ("50 halves", stable),
             ):
                 order = np.argsort(fitted.ranking_)
-                scores.setdefault(ranking, []).append(accuracies(known, new, order))
+                by_k = [accuracy(known, new, order[:k]) for k in KS]
+                scores.setdefault(ranking, []).append(by_k)
                 tops.setdefault(ranking, []).append(order[:20])
         for ranking in scores:
             by_k = np.mean(scores[ranking], axis=0)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from callbacks import Recorder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -297,27 +298,6 @@ def test_a_cluster_changes_nothing(srbct):
 # What it refuses
 
 
-class Recorder:
-    """A callback that notes the tasks, and may interrupt at the end of one."""
-
-    def __init__(self, interrupt_at=None):
-        self.interrupt_at, self.begun, self.ended = interrupt_at, [], []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        self.begun.append(context.task_name)
-
-    def on_fit_task_end(self, estimator, context):
-        self.ended.append(context.task_name)
-        if context.task_name == self.interrupt_at:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize(
     ("params", "change", "message"),
     [
@@ -368,9 +348,21 @@ def test_progress_bar_and_lines(classes, capsys):
     assert "L1InfStabilitySelector" in capsys.readouterr().out
 
 
+class Interrupt(Recorder):
+    """Interrupts at the end of a task."""
+
+    def __init__(self, task):
+        super().__init__()
+        self.task = task
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == self.task:
+            raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("task", ["selector", "pass", "halves", "fit"])
 def test_an_interrupted_fit_leaves_no_half_fitted_selector(classes, task):
-    stable = quick().set_callbacks(Recorder(interrupt_at=task))
+    stable = quick().set_callbacks(Interrupt(task))
     before = dict(vars(stable))
     with pytest.raises(KeyboardInterrupt):
         stable.fit(*classes)
