@@ -13,6 +13,7 @@ _MODULE_OF = {
     "L1InfFeatureSelector": "_selector",
     "L1InfFeatureSelectorCV": "_cross_validation",
     "radius_path": "_path",
+    "L1InfStabilitySelector": "_stability",
     "l1inf_dual_norm": "projection",
     "l1inf_norm": "projection",
     "project_l1": "projection",

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse import sparray, spmatrix
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.callback import CallbackSupportMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.feature_selection import SelectorMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
@@ -278,10 +278,17 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         self : L1InfFeatureSelector
             The fitted selector.
         """
-        from ._training import train
-
         X_as_given = X
         data, options = self._prepare(X, y, sample_weight)
+        self._train(data, options)
+        validate_data(self, X_as_given, skip_check_array=True)  # names and number
+        return self
+
+    @with_callbacks
+    def _train(self, data, options):
+        """Train on prepared data, and set what has been fitted."""
+        from ._training import train
+
         context = self._init_callback_context(max_subtasks=1 + self.second_descent)
         progress = Progress(self, context, data)
         with progress.training():
@@ -294,8 +301,6 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
                 second_descent=self.second_descent,
             )
         self._set_fitted(trained, data)
-        validate_data(self, X_as_given, skip_check_array=True)  # names and number
-        return self
 
     def _prepare(self, X, y, sample_weight):
         """Return the validated data to train on, and what the training is told."""
@@ -518,10 +523,11 @@ def rank_features(selection, selected, data):
 class Progress:
     """Tells callbacks and the standard output how the training goes."""
 
-    def __init__(self, estimator, context, data):
-        self.estimator, self.context = estimator, context
-        metadata = {"sample_weight": data.sample_weight}
-        self.data = {"X": data.X, "y": data.y, "metadata": metadata}
+    def __init__(self, estimator, context, data=None):
+        self.estimator, self.context, self.data = estimator, context, {}
+        if data is not None:
+            metadata = {"sample_weight": data.sample_weight}
+            self.data = {"X": data.X, "y": data.y, "metadata": metadata}
 
     def _begin(self, context):
         context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
