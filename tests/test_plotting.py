@@ -22,7 +22,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from skl1inf import L1InfFeatureSelector
+from skl1inf import (
+    L1InfFeatureSelector,
+    L1InfFeatureSelectorCV,
+    L1InfStabilitySelector,
+    radius_path,
+)
 from skl1inf.datasets import make_expression
 from skl1inf.plotting import (
     ExpressionHeatmapDisplay,
@@ -691,3 +696,20 @@ def test_heatmap_of_nothing():
     selector = SelectKBest(k=0).fit(X, np.arange(10) % 2)
     with pytest.raises(ValueError, match="selected no feature"):
         ExpressionHeatmapDisplay.from_estimator(selector, X)
+
+
+def test_fitted_estimators_are_drawn_as_the_stand_ins_are():
+    """The attributes that the displays read are those that the estimators have."""
+    X, y = make_expression(n_samples=40, n_features=60, random_state=0)[:2]
+    short = L1InfFeatureSelector(max_iter=20, random_state=0)
+    searched = L1InfFeatureSelectorCV(short, radii=3, cv=2).fit(X, y)
+    stable = L1InfStabilitySelector(short, n_pairs=2, random_state=0).fit(X, y)
+    for display, estimator in (
+        (RadiusPathDisplay, searched),
+        (RadiusCVDisplay, searched),
+        (StabilityDisplay, stable),
+    ):
+        drawn = display.from_estimator(estimator)
+        drawn.figure_.canvas.draw()
+    path = RadiusPathDisplay.from_path(radius_path(X, y, radii=3, selector=short))
+    assert_array_equal(path.radii, searched.radii_)
