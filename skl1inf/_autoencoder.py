@@ -77,12 +77,6 @@ class Network:
         }
         return cls(**tensors, activation=networks[0].activation)
 
-    def replica(self, index):
-        """Return one of the networks, which shares its tensors."""
-        tensors = (self.W, self.b, self.V, self.c, self.U, self.e)
-        chosen = [tensor[index : index + 1] for tensor in tensors]
-        return Network(*chosen, self.activation)
-
     def features(self, index):
         """Return the networks of the features `index`, (n_replicas, n_chosen), only.
 
