@@ -150,6 +150,7 @@ def clone_selector(selector, random_state):
             f"{type(selector).__name__}."
         )
     selector = clone(selector)
+    selector._validate_params()
     if random_state is not None:
         seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
         selector.set_params(random_state=seed)

@@ -174,8 +174,9 @@ class Trained:
 class _Course:
     """The passes of a descent, one after the other, as its observer sees them."""
 
-    def __init__(self, observer):
-        self.observer, self.loss_curve, self.stopped = observer, [], False
+    def __init__(self, observer, may_stop=True):
+        self.observer, self.may_stop = observer, may_stop
+        self.loss_curve, self.stopped = [], False
 
     def begin_pass(self):
         """Note the start of a pass."""
@@ -189,7 +190,7 @@ class _Course:
         self.loss_curve.append(float(loss.mean()))
         n_survivors = int((maxima > 0).sum()) // len(maxima)
         step = Step(len(self.loss_curve), self.loss_curve[-1], n_survivors)
-        self.stopped = bool(self.observer.end_pass(step))
+        self.stopped = bool(self.observer.end_pass(step)) and self.may_stop
         return self.stopped
 
 
@@ -479,8 +480,8 @@ def _stacked(problems, device) -> Iterator[Batch]:
 
 def _path(radius, options):
     """Return the radius of every pass of the path to `radius`."""
-    factors = np.linspace(np.log(_PATH_FROM[options.kind]), 0.0, options.path_passes)
-    return radius * np.exp(factors)
+    factors = np.linspace(0.0, np.log(_PATH_FROM[options.kind]), options.path_passes)
+    return radius * np.exp(factors[::-1])  # a single pass is at the radius itself
 
 
 def _ranked(data, radius, options, course):
@@ -523,7 +524,7 @@ def train(
         n_left = 0 if course.stopped else options.max_iter - len(course.loss_curve)
         _Descent(network, data, options).settle(radii, n_left, course)
     (selection,) = _selections(network, data, radii, importances, options)
-    loss_curve = course.loss_curve
+    loss_curve, optimality = course.loss_curve, selection.optimality
     selected = selected_features(selection, max_features, second_descent)
     if second_descent and selected.any():
         index = torch.as_tensor(np.flatnonzero(selected), device=options.device)[None]
@@ -534,13 +535,14 @@ def train(
             again.settle(radii, options.max_iter, course)
         loss_curve = loss_curve + course.loss_curve
         network = _embed(small, network, index)
-    _, _, gap = _certificate(network, data, radii, options)
+        _, _, gap = _certificate(network, data, radii, options)
+        optimality = float(gap)
     return Trained(
         selection,
         selected,
         [tensor[0].numpy(force=True) for tensor in (network.W, network.V)],
         [tensor[0, 0].numpy(force=True) for tensor in (network.b, network.c)],
-        float(gap),
+        optimality,
         np.asarray(loss_curve),
     )
 
@@ -608,8 +610,10 @@ def trace(problems, radii, options, observer) -> list[list[Selection]]:
         The data, of the same kind and with the same number of features.
     radii : sequence of float
         Descending.
-    options, observer
+    options
         As in `train`.
+    observer : Observer
+        Is told of the progress; it cannot end the path.
 
     Returns
     -------
@@ -638,7 +642,7 @@ def _trace(data, radii, options, observer):
     path, window = _long_path(radii[0], radii[-1], options), options.path_passes
     ends = [window + int(np.argmax(path[window - 1 :] <= radius)) for radius in radii]
     stops = sorted({*ends, *(end - window for end in ends)} - {0})
-    scores, weights, course = {0: 0.0}, {}, _Course(observer)
+    scores, weights, course = {0: 0.0}, {}, _Course(observer, may_stop=False)
     with observer.descent("path", len(path)):
         for start, stop in zip([0, *stops[:-1]], stops, strict=True):
             descent.follow(path[start:stop], course)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from callbacks import Recorder
 from joblib import parallel_config
 from scipy import sparse
 from sklearn.base import clone
@@ -107,6 +108,7 @@ def test_path_of_every_kind(target, container):
         ({"radii": [1.0, np.nan]}, ValueError, "radii contains NaN"),
         ({"selector": SVC()}, TypeError, "selector must be an L1InfFeatureSelector"),
         ({"selector": quick(max_features=151)}, ValueError, "max_features=151"),
+        ({"selector": quick(max_iter=0)}, ValueError, "'max_iter' parameter"),
     ],
 )
 def test_path_refuses_bad_parameters(classes, params, error, message):
@@ -240,6 +242,7 @@ def test_weights_go_to_the_estimator_and_the_scorer(classes, in_pipeline):
     estimator = make_pipeline(StandardScaler(), judge) if in_pipeline else judge
     model = quick_cv(estimator=estimator, cv=[(np.arange(80), np.arange(80, 120))])
     model.fit(X, y, sample_weight=weight)
+    assert RecordingClassifier.seen
     for seen in RecordingClassifier.seen:
         np.testing.assert_array_equal(seen, weight[:80])
     support = model.cv_results_["split0_support"][0]
@@ -263,6 +266,7 @@ def test_metadata_routing(classes):
         RecordingClassifier.seen.clear()
         model = quick_cv(estimator=judge, scoring=scorer, cv=GroupKFold(3))
         model.fit(X, y, sample_weight=weight, groups=np.arange(120) % 3)
+    assert RecordingClassifier.seen
     assert all(seen is None for seen in RecordingClassifier.seen)
     assert (model.cv_results_["mean_test_score"] == 1).all()
 
@@ -344,23 +348,23 @@ def test_an_interrupted_fit_leaves_the_earlier_one(classes, monkeypatch):
 
 
 def test_callbacks_are_told_of_the_path_and_the_folds(classes):
-    class Recorder:
-        names: list = []  # noqa: RUF012
+    recorder = Recorder()
+    quick_cv().set_callbacks(recorder).fit(*classes)
+    assert {"fit", "path", "pass", "folds", "task"} <= set(recorder.begun)
+    assert sorted(recorder.begun) == sorted(recorder.ended)
 
-        def setup(self, estimator, context):
-            pass
 
-        def on_fit_task_begin(self, estimator, context):
-            self.names.append(context.task_name)
+def test_a_callback_cannot_end_a_path(classes):
+    """A path that ended early would miss its smallest radii."""
+    plain = radius_path(*classes, radii=RADII, selector=quick())
+    recorder = Recorder(stop_after=3)
+    selector = quick().set_callbacks(recorder)
+    told = radius_path(*classes, radii=RADII, selector=selector)
+    assert {"fit", "path", "pass"} <= set(recorder.begun)
+    np.testing.assert_array_equal(told.importances, plain.importances)
 
-        def on_fit_task_end(self, estimator, context):
-            return False
 
-        def teardown(self, estimator, context):
-            self.names.append("teardown")
-
-    quick_cv().set_callbacks(Recorder()).fit(*classes)
-    assert {"fit", "path", "pass", "folds", "task", "teardown"} <= set(Recorder.names)
-    Recorder.names.clear()
-    radius_path(*classes, radii=2, selector=quick().set_callbacks(Recorder()))
-    assert {"fit", "path", "pass", "teardown"} <= set(Recorder.names)
+def test_a_single_pass_makes_a_path(classes):
+    path = radius_path(*classes, radii=RADII, selector=quick(max_iter=1))
+    assert path.support.shape == (3, 150)
+    assert (path.weights.sum(axis=1) <= 1 + 1e-6).all()
