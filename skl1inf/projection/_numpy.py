@@ -24,6 +24,10 @@ FINITE = SUM | {"nnan"}
 # array's own dtype, spread over the lanes of a vector: rounding stays small.
 ROW_CHUNK = 1024
 COLUMN_CHUNK = 32
+# Rows are measured in blocks of so many entries, which stay in the cache.
+ROW_BLOCK = 8192
+# Rows of at most so many entries are visited by fours.
+SHORT_ROW = 128
 # Columns are taken in blocks whose running sums stay in the first-level cache.
 COLUMN_BLOCK = 512
 # Running sums of the compensated sum, which fill the vectors of any processor.
@@ -68,7 +72,7 @@ def kernels(dtype, fused=False):
         "ZERO": dtype.type(0),
         "ONE": dtype.type(1),
         "INTEGER": integer,
-        "MASK": np.iinfo(integer).max,
+        "MASK": integer(np.iinfo(integer).max),
         "EPS": float(np.finfo(dtype).eps),
     }
     # Kernels make no arrays, but for columns: so no references are counted, which
@@ -125,26 +129,42 @@ def row_largest(bits, i):
 
 
 @kernel(fastmath=FINITE, forceinline=True)
+def take(entry, level, found):
+    """Add an entry to the sum and number of those above a level, and to their gap.
+
+    The gap is the distance from the level to the nearest entry, as its bits: minima of
+    integers are vectorised, those of floats are not.
+    """
+    part, some, gap = found
+    entry = abs(entry)
+    off = FLOAT(abs(entry - level)).view(INTEGER)
+    return (
+        part + (entry if entry > level else ZERO),
+        some + (ONE if entry > level else ZERO),
+        off if off < gap else gap,
+    )
+
+
+@kernel(fastmath=FINITE, forceinline=True)
 def add_above(Y, i, start, stop, level):
-    part = some = ZERO
+    found = ZERO, ZERO, MASK
     for j in range(start, stop):
-        entry = abs(Y[i, np.uintp(j)])
-        part += entry if entry > level else ZERO
-        some += ONE if entry > level else ZERO
-    return np.float64(part), np.float64(some)
+        found = take(Y[i, np.uintp(j)], level, found)
+    return found
 
 
 @kernel(inline="always")
-def row_tangent(Y, i, mu):
-    """Sum and number of the entries above mu."""
-    level = FLOAT(mu)
+def row_tangent(Y, i, level):
+    """Sum and number of the entries above a level, and their gap: see take."""
     start, stop, above, number = np.intp(0), Y.shape[1] % ROW_CHUNK, 0.0, 0.0
+    nearest = MASK
     while stop <= Y.shape[1]:
-        part, some = add_above(Y, i, start, stop, level)
+        part, some, gap = add_above(Y, i, start, stop, level)
         above += part
         number += some
+        nearest = gap if gap < nearest else nearest
         start, stop = stop, stop + ROW_CHUNK
-    return above, number
+    return above, number, nearest
 
 
 @kernel(inline="always")
@@ -156,54 +176,115 @@ def first_tangent(g, theta, inverse_size, peaked, sums, level, total, weight):
 
 
 @kernel()
-def row_measure(start, stop, Y, bits, rows, theta, steepness, peaked, mu, found):
+def row_measure(start, stop, Y, bits, rows, theta, line, peaked, mu, found):
     """Sum, largest entry if `peaked`, and a tangent near theta of the given rows.
 
     While a row is in the cache: its tangent at a guess of its level, which is mu or,
-    where that is 0, `steepness` times the level if all of its entries were clipped.
+    where that is 0, on the `line` over the level if all of its entries were clipped.
     Returns the largest sum; infinity if any is not finite.
     """
-    sums, level, level_bits, total, weight = found
+    sums, level, level_bits, visit, tangents = found
+    total, weight, _, gap = tangents
     highest, finite = 0.0, True
     inverse_size = 1.0 / Y.shape[1]
-    for g in range(start, stop):
-        i = np.uintp(rows[g])
-        sums[g] = row_sum(Y, i)
-        highest = sums[g] if sums[g] > highest else highest
-        finite &= sums[g] < np.inf
-        if peaked:
-            level_bits[g] = row_largest(bits, i)
-        first_tangent(g, theta, inverse_size, peaked, sums, level, total, weight)
-        if not 0.0 < theta < sums[g] < np.inf:
-            continue
-        guess = mu[g] if mu[g] > 0.0 else steepness * (sums[g] - theta) * inverse_size
-        above, number = row_tangent(Y, i, guess)
-        if (above - theta) / number > (total[g] - theta) * weight[g]:
-            total[g], weight[g] = above, 1.0 / number
+    block = 1 + ROW_BLOCK // Y.shape[1]
+    for first in range(start, stop, block):
+        last = first + block if first + block < stop else stop
+        for g in range(first, last):
+            i = np.uintp(rows[g])
+            sums[g] = row_sum(Y, i)
+            if peaked:
+                level_bits[g] = row_largest(bits, i)
+        end = first
+        for g in range(first, last):
+            highest = sums[g] if sums[g] > highest else highest
+            finite &= sums[g] < np.inf
+            first_tangent(g, theta, inverse_size, peaked, sums, level, total, weight)
+            flat = (sums[g] - theta) * inverse_size
+            guess = line[0] + line[1] * flat
+            guess = mu[g] if mu[g] > 0.0 else guess if guess > flat else flat
+            lives = 0.0 < theta < sums[g] < np.inf
+            mu[g] = guess if lives else 0.0
+            gap[g] = 0.0
+            visit[end] = g
+            end += lives
+        row_refine(first, end, Y, rows, visit, theta, mu, tangents)
     return highest if finite else np.inf
 
 
 @kernel(inline="always")
-def update(g, above, number, theta, total, weight):
+def visits(start, stop, mu, at, gap, visit):
+    """List the groups whose tangent may have changed since it was taken.
+
+    It has not where no entry lies between the level that it was taken at and mu. The
+    list starts at visit[start]; returns its end.
+    """
+    end = np.intp(start)
+    for g in range(start, stop):
+        visit[end] = g
+        end += (mu[g] > 0.0) & (not abs(mu[g] - at[g]) < gap[g])
+    return end
+
+
+@kernel(inline="always")
+def update(g, tangent, level, theta, tangents):
     """Take a group's new tangent; tell whether it is new beyond rounding."""
+    above, number, nearest = np.float64(tangent[0]), np.float64(tangent[1]), tangent[2]
+    total, weight, at, gap = tangents
     if number == 0.0:
         return False
     # Without a branch, which would be mispredicted half of the time.
     new = weight[g] != 1.0 / number
     rise = (above - theta) - number * ((total[g] - theta) * weight[g])
-    total[g] = above
-    weight[g] = 1.0 / number
+    total[g], weight[g] = above, 1.0 / number
+    # Differences of floats are rounded.
+    at[g], gap[g] = level, (1.0 - EPS) * INTEGER(nearest).view(FLOAT)
     return new & (abs(rise) > 4.0 * EPS * above)
 
 
+@kernel(fastmath=FINITE, forceinline=True)
+def add_above_four(Y, rows, levels):
+    """add_above of four whole rows, which have vectors to share that one can't fill."""
+    a, b, c, d = rows
+    A, B, C, D = levels
+    of_a = of_b = of_c = of_d = ZERO, ZERO, MASK
+    for j in range(Y.shape[1]):
+        of_a = take(Y[a, np.uintp(j)], A, of_a)
+        of_b = take(Y[b, np.uintp(j)], B, of_b)
+        of_c = take(Y[c, np.uintp(j)], C, of_c)
+        of_d = take(Y[d, np.uintp(j)], D, of_d)
+    return of_a, of_b, of_c, of_d
+
+
+@kernel(inline="always")
+def refine_four(groups, Y, rows, theta, mu, tangents):
+    a, b, c, d = groups
+    i = np.uintp(rows[a]), np.uintp(rows[b]), np.uintp(rows[c]), np.uintp(rows[d])
+    level = FLOAT(mu[a]), FLOAT(mu[b]), FLOAT(mu[c]), FLOAT(mu[d])
+    found = add_above_four(Y, i, level)
+    changed = update(a, found[0], level[0], theta, tangents)
+    changed |= update(b, found[1], level[1], theta, tangents)
+    changed |= update(c, found[2], level[2], theta, tangents)
+    return changed | update(d, found[3], level[3], theta, tangents)
+
+
 @kernel()
-def row_refine(start, stop, Y, rows, theta, mu, total, weight):
-    """Tangents at mu of the rows that live; tell whether any is new."""
+def row_refine(start, stop, Y, rows, visit, theta, mu, tangents):
+    """Tangents at mu of the rows that are listed; tell whether any is new."""
     changed = False
-    for g in range(start, stop):
-        if mu[g] > 0.0:
-            above, number = row_tangent(Y, np.uintp(rows[g]), mu[g])
-            changed |= update(g, above, number, theta, total, weight)
+    if Y.shape[1] <= SHORT_ROW:
+        last = stop - 1
+        for k in range(start, stop, 4):
+            # The last one again, where less than four are left.
+            a, b = visit[k], visit[min(k + 1, last)]
+            c, d = visit[min(k + 2, last)], visit[min(k + 3, last)]
+            changed |= refine_four((a, b, c, d), Y, rows, theta, mu, tangents)
+        return changed
+    for k in range(start, stop):
+        g = visit[k]
+        level = FLOAT(mu[g])
+        tangent = row_tangent(Y, np.uintp(rows[g]), level)
+        changed |= update(g, tangent, level, theta, tangents)
     return changed
 
 
@@ -245,9 +326,10 @@ def clip_columns(row, level, out):
 
 
 @kernel(_nrt=True)
-def column_measure(start, stop, Y, bits, rows, theta, steepness, peaked, mu, found):
+def column_measure(start, stop, Y, bits, rows, theta, line, peaked, mu, found):
     """Sum, largest entry and a tangent near theta of the columns: see row_measure."""
-    sums, level, level_bits, total, weight = found
+    sums, level, level_bits, visit, tangents = found
+    total, weight, _, _ = tangents
     part = np.empty(COLUMN_BLOCK, Y.dtype)
     highest, finite = 0.0, True
     for i in range(start, stop, COLUMN_BLOCK):
@@ -268,12 +350,12 @@ def column_measure(start, stop, Y, bits, rows, theta, steepness, peaked, mu, fou
             # Nothing is above the largest entry.
             if not 0.0 < theta < sums[c] < np.inf or mu[c] >= level[c]:
                 mu[c] = 0.0
-        column_refine(i, end, Y, rows, theta, mu, total, weight)
+        column_refine(i, end, Y, rows, visit, theta, mu, tangents)
     return highest if finite else np.inf
 
 
 @kernel(_nrt=True)
-def column_refine(start, stop, Y, rows, theta, mu, total, weight):
+def column_refine(start, stop, Y, rows, visit, theta, mu, tangents):
     changed = False
     level = np.empty(COLUMN_BLOCK, Y.dtype)
     part, some = np.empty_like(level), np.empty_like(level)
@@ -298,7 +380,7 @@ def column_refine(start, stop, Y, rows, theta, mu, total, weight):
         for c in range(end - i):
             if level[c] > 0.0:
                 s, k = above[c], number[c]
-                changed |= update(i + c, s, k, theta, total, weight)
+                changed |= update(i + c, (s, k, MASK), ZERO, theta, tangents)
     return changed
 
 
@@ -364,15 +446,17 @@ def advance(n, total, weight, theta, radius):
 
 
 @kernel(inline="always")
-def survivors(n, theta, rows, sums, total, weight):
+def survivors(n, theta, rows, visit, sums, tangents):
     """Move the rows that may survive to the front; return their number."""
+    total, weight, at, gap = tangents
     count = np.intp(0)
     for g in range(n):
-        rows[count] = rows[g]
-        sums[count] = sums[g]
-        total[count] = total[g]
-        weight[count] = weight[g]
+        visit[count] = g
         count += sums[g] > theta
+    for k in range(count if count < n else 0):
+        g = visit[k]
+        rows[k], sums[k] = rows[g], sums[g]
+        total[k], weight[k], at[k], gap[k] = total[g], weight[g], at[g], gap[g]
     return count
 
 
@@ -386,14 +470,23 @@ def every(step, n, rows):
 
 
 @kernel(inline="always")
-def mean_ratio(n, theta, size, sums, mu):
-    """Mean of the levels over the mean of (sums - theta) / size; forget the levels."""
-    levels = flat = 0.0
+def fit_levels(n, theta, size, sums, mu):
+    """Line, by least squares, of the levels over (sums - theta) / size; forget them."""
+    number = mean = mean_flat = variance = covariance = 0.0
     for g in range(n):
-        levels += mu[g]
-        flat += (sums[g] - theta) / size if mu[g] > 0.0 else 0.0
+        lives = 1.0 if mu[g] > 0.0 else 0.0
+        number += lives
+        mean += mu[g]
+        mean_flat += lives * (sums[g] - theta) / size
+    number = number if number > 0.0 else 1.0
+    mean, mean_flat = mean / number, mean_flat / number
+    for g in range(n):
+        off = (sums[g] - theta) / size - mean_flat if mu[g] > 0.0 else 0.0
+        variance += off * off
+        covariance += off * (mu[g] - mean)
         mu[g] = 0.0
-    return levels / flat if flat > 0.0 else 1.0
+    slope = covariance / variance if variance > 0.0 else 0.0
+    return mean - slope * mean_flat, slope
 
 
 @kernel(inline="always")
@@ -446,10 +539,11 @@ def round_levels(n, rows, mu, scale, radius, level, level_bits, scratch, lanes):
     """
     for i in range(level.size):
         level[i] = ZERO
+    inverse_scale = 1.0 / scale
     for g in range(n):
-        i = rows[g]
-        level[i] = mu[g] / scale
-        level_bits[i] -= level[i] > mu[g] / scale
+        i, top = np.uintp(rows[g]), mu[g] * inverse_scale
+        level[i] = top
+        level_bits[i] -= level[i] > top
     while norm_of(level, scratch, lanes) > radius:
         for i in range(level.size):
             level_bits[i] -= level_bits[i] > 0
@@ -459,19 +553,21 @@ def round_levels(n, rows, mu, scale, radius, level, level_bits, scratch, lanes):
 
 
 @kernel(inline="always")
-def newton(n, Y, rows, size, theta, radius, mu, sums, total, weight):
+def newton(n, Y, rows, visit, size, theta, radius, mu, sums, tangents):
     """Bring the tangents of the first n groups to the projection.
 
     Returns theta, the number of groups that may survive, which are then the first,
     and the number of iterations.
     """
+    total, weight, at, gap = tangents
     n_iter, changed = 0, True
     while changed and n_iter < MAX_ITER:
         theta = advance(n, total, weight, theta, radius)
         if n_iter == 0:
-            n = survivors(n, theta, rows, sums, total, weight)
+            n = survivors(n, theta, rows, visit, sums, tangents)
         set_levels(n, theta, size, sums, total, weight, mu)
-        changed = refine(0, n, Y, rows, theta, mu, total, weight)
+        end = visits(0, n, mu, at, gap, visit)
+        changed = refine(0, end, Y, rows, visit, theta, mu, tangents)
         n_iter += 1
     return theta, n, n_iter
 
@@ -487,6 +583,7 @@ def drive(
     theta,
     mu,
     rows,
+    visit,
     state,
     lanes,
     level,
@@ -499,16 +596,17 @@ def drive(
     largest sum is out of the limits. Returns this sum, theta and the number of
     iterations, which is 0 in these two cases.
     """
-    sums, total, weight, scratch = state[0], state[1], state[2], state[3]
-    found = sums, level, level_bits, total, weight
+    sums, scratch, total, weight = state[0], state[1], state[2], state[3]
+    tangents = total, weight, state[4], state[5]
+    found = sums, level, level_bits, visit, tangents
     size = Y.size / level.size
     step = SAMPLE_STEP if theta == 0.0 and level.size >= SAMPLE_FROM else 1
-    peaked, steepness = np.bool_(True), 1.0
+    peaked, line = np.bool_(True), (0.0, 1.0)
     while True:
         # A sample of the groups first, for a guess of theta; then all of them.
         n = every(step, level.size, rows)
         share = radius * scale * (n / level.size)
-        highest = measure(0, n, Y, bits, rows, theta, steepness, peaked, mu, found)
+        highest = measure(0, n, Y, bits, rows, theta, line, peaked, mu, found)
         usual = limits[0] <= highest <= limits[1]
         # A group's largest entry is no less than the mean of those above a level: if
         # these means do not fit the ball, the largest entries need not be known.
@@ -520,11 +618,11 @@ def drive(
             if norm_of(level, scratch, lanes) <= share or not usual:
                 return highest, 0.0, 0
         theta, n, n_iter = newton(
-            n, Y, rows, size, theta, share, mu, sums, total, weight
+            n, Y, rows, visit, size, theta, share, mu, sums, tangents
         )
         if step == 1:
             break
-        steepness = mean_ratio(n, theta, size, sums, mu)
+        line = fit_levels(n, theta, size, sums, mu)
         theta = theta if theta < np.inf else 0.0
         step, peaked = 1, theta == 0.0
     settle(n, total, weight, mu, theta, radius * scale, lanes)
@@ -573,6 +671,7 @@ def _python_driver(dtype, axis, n_groups, parts):
     if axis == 0:
         # Neighbouring columns are read together: they stay where they are.
         names |= {"SAMPLE_FROM": np.inf, "survivors": lambda n, *_: n}
+        names["visits"] = lambda start, stop, *_: stop
     with ThreadPoolExecutor(parts) as pool:
         run_all = pool.map if parts > 1 else map
         for name in ("measure", "refine", "clip"):
@@ -603,15 +702,15 @@ def compensated(x):
 def statistics(Y, axis):
     """L1 norm, in float64, and largest absolute entry of every group."""
     n_groups = Y.shape[1 - axis]
-    sums, total, weight, mu = np.zeros((4, n_groups))
+    sums, mu, *tangents = np.zeros((6, n_groups))
     level = np.zeros(n_groups, Y.dtype)
     if Y.size:
         Y = _read_only(Y)
         with driver(Y, axis, fused=False) as run:
-            rows = np.arange(n_groups)
-            found = sums, level, _bits(level), total, weight
+            rows, visit = np.arange(n_groups), np.empty(n_groups, np.intp)
+            found = sums, level, _bits(level), visit, tuple(tangents)
             highest = run["measure"](
-                0, n_groups, Y, _bits(Y), rows, 0.0, 1.0, True, mu, found
+                0, n_groups, Y, _bits(Y), rows, 0.0, (0.0, 1.0), True, mu, found
             )
         _check_finite(Y, highest)
     return sums, level
@@ -671,14 +770,15 @@ def project(Y, radius, axis, out, theta=0.0, mu=None):
         elif out.ctypes.data != Y.ctypes.data:
             np.copyto(out, Y)
         return float(sums.max(initial=0)), level, 0
-    rows, state = np.empty(n_groups, np.intp), np.empty((4, n_groups))
+    rows, visit = np.empty((2, n_groups), np.intp)
+    state = np.empty((6, n_groups))
     lanes = np.empty((2, LANES))
     with driver(Y, axis) as run:
 
         def drive(Y, scale, limits):
             return run["drive"](
                 *(Y, _bits(Y), out, radius, scale, limits, theta),
-                *(guess, rows, state, lanes, level, _bits(level)),
+                *(guess, rows, visit, state, lanes, level, _bits(level)),
             )
 
         highest, theta, n_iter = drive(Y, 1.0, limits(Y.dtype))
