@@ -151,6 +151,30 @@ def test_bad_matrix(name, function):
             function(torch.from_numpy(bad), *arguments)
 
 
+BAD_TENSORS = {
+    "meta": lambda: torch.ones(2, 2, device="meta"),
+    "sparse": lambda: torch.eye(2).to_sparse(),
+    "nested": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+    "quantized": lambda: torch.quantize_per_tensor(torch.eye(2), 1.0, 0, torch.qint8),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*quantize:UserWarning")
+@pytest.mark.parametrize("name", BAD_TENSORS)
+@pytest.mark.parametrize("function", [*PROJECTIONS, l1inf_norm, l1inf_dual_norm])
+def test_bad_tensor(name, function):
+    with pytest.raises(TypeError, match="Y must"):
+        function(BAD_TENSORS[name](), *((1.0,) if function in PROJECTIONS else ()))
+
+
+def test_a_negated_view_of_a_tensor():
+    negated = torch.complex(torch.eye(2), torch.from_numpy(Y[:2, :2]).float()).conj()
+    assert negated.imag.is_neg()
+    expected = project_l1inf(-Y[:2, :2].astype(np.float32), 1)
+    np.testing.assert_array_equal(project_l1inf(negated.imag, 1), expected)
+
+
 def test_a_vector_is_no_matrix():
     with pytest.raises(ValueError, match="2-dimensional"):
         project_l1inf(np.ones(3), 1.0)
@@ -257,17 +281,9 @@ def test_parameters_are_projected_in_place_and_graphs_notice():
         loss.backward()
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("share", [1e-6, 0.01, 0.3, 0.95, 2])
-@pytest.mark.parametrize("scale", [1, "denormal", "huge"])
-def test_vectorised_path_agrees(dtype, axis, share, scale):
-    """What runs on a device, run here on the CPU."""
-    info = torch.finfo(dtype)
-    scale = {1: 1, "denormal": info.tiny / 8, "huge": info.max / 8}[scale]
-    rng = np.random.default_rng(0)
-    A = rng.standard_normal((40, 30)) * 10.0 ** rng.uniform(-3, 0, (40, 30))
-    A = torch.from_numpy(A / np.abs(A).max()).to(dtype) * scale
+def check_tensor_path(A, axis, share):
+    """What runs on a device agrees, on the CPU, with the kernels for arrays."""
+    info = torch.finfo(A.dtype)
     radius = share * l1inf_norm(A, axis=axis)
     expected = project_l1inf(A, radius, axis=axis)
     for guess in (None, 0 * A.numpy().max(axis=axis).astype(float)):
@@ -282,18 +298,61 @@ def test_vectorised_path_agrees(dtype, axis, share, scale):
         _torch.project(A, radius, axis, out)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("share", [1e-6, 0.01, 0.3, 0.95, 2])
+@pytest.mark.parametrize("scale", [1, "denormal", "huge"])
+def test_vectorised_path_agrees(dtype, axis, share, scale):
+    info = torch.finfo(dtype)
+    scale = {1: 1, "denormal": info.tiny / 8, "huge": info.max / 8}[scale]
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((40, 30)) * 10.0 ** rng.uniform(-3, 0, (40, 30))
+    A = torch.from_numpy(A / np.abs(A).max()).to(dtype) * scale
+    check_tensor_path(A, axis, share)
+
+
+TRITON_SHAPES = [((40, 30), 0), ((40, 30), 1), ((3, 2100), 1), ((2100, 2), 0)]
+
+
+@pytest.mark.triton
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, at infinities
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("shape", "axis"), TRITON_SHAPES)
+@pytest.mark.parametrize("share", [1e-6, 0.3, 0.95])
+@pytest.mark.parametrize("scale", [1, 1e-30, 1e30])
+def test_triton_kernels_agree_in_the_interpreter(
+    monkeypatch, dtype, shape, axis, share, scale
+):
+    """On the CPU, with TRITON_INTERPRET=1 in the environment."""
+    from skl1inf.projection import _triton
+
+    monkeypatch.setattr(_torch, "_kernels", lambda Y, axis: _triton)
+    rng = np.random.default_rng(0)
+    for A in (
+        rng.standard_normal(shape) * 10.0 ** rng.uniform(-3, 0, shape),
+        np.round(2 * rng.standard_normal(shape)) + np.eye(*shape),
+        np.where(np.eye(*shape) == 1, 1e8, 1.0),
+    ):
+        check_tensor_path(torch.from_numpy(A * scale).to(dtype), axis, share)
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_cuda_agrees(dtype):
-    tensor = torch.from_numpy(Y).to("cuda", dtype)
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("shape", [(30, 20), (700, 300), (2, 10**5)])
+def test_cuda_agrees(dtype, axis, shape):
+    array = np.random.default_rng(0).standard_normal(shape)
+    array = np.moveaxis(array, 1, axis)
+    expected = project_l1inf(array, 10.0, axis=axis)
+    tensor = torch.from_numpy(array).to("cuda", dtype)
     warm_start = WarmStart()
     for _ in range(2):
-        P = project_l1inf(tensor, 10.0, warm_start=warm_start)
+        P = project_l1inf(tensor, 10.0, axis=axis, warm_start=warm_start)
         assert P.device == tensor.device
-        atol = 8 * torch.finfo(dtype).eps
-        np.testing.assert_allclose(P.cpu(), EXPECTED, rtol=0, atol=atol)
-        assert l1inf_norm(P) <= 10
+        atol = 8 * torch.finfo(dtype).eps * np.abs(array).max()
+        np.testing.assert_allclose(P.cpu(), expected, rtol=0, atol=atol)
+        assert l1inf_norm(P, axis=axis) <= 10
 
 
 @pytest.mark.parametrize("axis", [0, 1])

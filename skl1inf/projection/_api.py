@@ -71,9 +71,12 @@ def _check_matrix(Y, ndims=(2,)):
     """Y as a float32 or float64 array; as a tensor where it is not on the CPU."""
     if (torch := _torch_of(Y)) is not None:
         _check_kind(not Y.is_complex(), Y.dtype)
-        if Y.layout != torch.strided:
-            raise TypeError(f"Y must be a dense tensor, got layout {Y.layout}.")
-        Y = Y.detach()
+        if Y.layout != torch.strided or Y.is_nested or Y.is_quantized:
+            kind = "nested" if Y.is_nested else f"{Y.layout}, {Y.dtype}"
+            raise TypeError(f"Y must be a dense tensor, got a {kind} one.")
+        if Y.is_meta:
+            raise TypeError("Y must hold numbers, got a tensor on device meta.")
+        Y = Y.detach().resolve_neg()
         if Y.dtype not in (torch.float32, torch.float64):
             Y = Y.to(torch.float64)
         if Y.device.type == "cpu":

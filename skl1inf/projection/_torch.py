@@ -2,8 +2,11 @@
 
 The method is that of _numpy.py. Passes over the tensor and Newton's steps stay
 on the device; the host looks once at the groups' statistics, once after every
-batch of iterations, and rounds the final levels.
+batch of iterations, and rounds the final levels. On CUDA the passes and the steps
+are those of _triton.py, if Triton is there.
 """
+
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -15,6 +18,22 @@ BATCH = 3
 # Newton's steps on the tangents in one iteration. Where they are too few, theta
 # is still left of the root, and the next iteration goes on from there.
 STEPS = 6
+# Fewer groups leave a GPU idle, where each is the work of one program.
+MIN_GROUPS = 256
+
+
+@cache
+def _triton():
+    try:
+        from . import _triton
+    except ImportError:
+        return None
+    return _triton
+
+
+def _kernels(Y, axis):
+    """Give the module of the kernels for Y, or None."""
+    return _triton() if Y.is_cuda and Y.shape[1 - axis] >= MIN_GROUPS else None
 
 
 def _sum(values, axis):
@@ -25,10 +44,12 @@ def _sum(values, axis):
 
 def statistics(Y, axis):
     """L1 norm and largest absolute entry of every group, in float64."""
-    magnitudes = Y.abs()
     if 0 in Y.shape:
-        total = largest = magnitudes.sum(axis, dtype=torch.float64)
+        total = largest = Y.abs().sum(axis, dtype=torch.float64)
+    elif kernels := _kernels(Y, axis):
+        total, largest = kernels.statistics(Y, axis)
     else:
+        magnitudes = Y.abs()
         total = _sum(magnitudes, axis)
         largest = magnitudes.amax(axis).to(torch.float64)
     if not bool(torch.isfinite(largest).all()):
@@ -45,8 +66,8 @@ def _tangents(Y, axis, mu):
     return excess + count * level.squeeze(axis), count
 
 
-def _advance(sums, largest, total, weight, size, theta, radius):
-    """Newton's steps on theta from the left; the highest known tangents there."""
+def _advance(sums, largest, size, radius, total, weight, theta):
+    """Newton's steps on theta from the left; the highest known levels there."""
     for _ in range(STEPS):
         above = (total - theta).clamp_(min=0)
         slope = (weight * (above > 0)).sum()
@@ -58,21 +79,27 @@ def _advance(sums, largest, total, weight, size, theta, radius):
     return theta, mu.where(sums > theta, 0)
 
 
-def _newton(Y, axis, sums, largest, radius, guess):
-    """Tangents at the projection, theta and the number of iterations."""
-    size = Y.shape[axis]
+def start(advance, sums, largest, size, guess):
+    """Tangents that are known without a pass; theta and the levels to start from.
+
+    ``advance`` moves theta, which it gets and returns, to the root of tangents.
+    """
     total, weight = sums, torch.full_like(sums, 1 / size)
-    theta = sums.new_zeros(())
-    state = (sums, largest)
-    theta, _ = _advance(*state, total, weight, size, theta, radius)
-    theta, mu = _advance(*state, largest, torch.ones_like(sums), size, theta, radius)
+    theta, _ = advance(total, weight, sums.new_zeros(1))
+    theta, mu = advance(largest, torch.ones_like(sums), theta)
     steep = largest - theta > (sums - theta) / size
     total, weight = total.where(~steep, largest), weight.where(~steep, 1)
     if guess is not None:
-        guess = torch.as_tensor(guess, device=Y.device)
-        mu = mu.where(mu <= 0, torch.fmin(guess, largest))
-    else:
-        theta, mu = _advance(*state, total, weight, size, theta, radius)
+        guess = torch.as_tensor(guess, device=sums.device)
+        return total, weight, theta, mu.where(mu <= 0, torch.fmin(guess, largest))
+    return total, weight, *advance(total, weight, theta)
+
+
+def newton(Y, axis, sums, largest, radius, guess):
+    """Tangents at the projection, theta and the number of iterations."""
+    size = Y.shape[axis]
+    advance = partial(_advance, sums, largest, size, radius)
+    total, weight, theta, mu = start(advance, sums, largest, size, guess)
     tol = 4 * torch.finfo(Y.dtype).eps
     n_iter = 0
     while n_iter < _numpy.MAX_ITER:
@@ -83,7 +110,7 @@ def _newton(Y, axis, sums, largest, radius, guess):
             changed = (new & off).any()
             total = above.where(new, total)
             weight = count.reciprocal().where(new, weight)
-            theta, mu = _advance(*state, total, weight, size, theta, radius)
+            theta, mu = advance(total, weight, theta)
         n_iter += BATCH
         if not bool(changed):
             break
@@ -106,7 +133,8 @@ def project(Y, radius, axis, out, theta=0.0, guess=None):
     if scale != 1:
         scaled, guess = Y * scale, None
         sums, largest = statistics(scaled, axis)
-    total, weight, theta, n_iter = _newton(
+    newton_of = getattr(_kernels(Y, axis), "newton", newton)
+    total, weight, theta, n_iter = newton_of(
         scaled, axis, sums, largest, radius * scale, guess
     )
     total, weight, theta = total.cpu().numpy(), weight.cpu().numpy(), float(theta)
