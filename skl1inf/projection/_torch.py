@@ -133,8 +133,8 @@ def project(Y, radius, axis, out, theta=0.0, guess=None):
     if scale != 1:
         scaled, guess = Y * scale, None
         sums, largest = statistics(scaled, axis)
-    newton_of = getattr(_kernels(Y, axis), "newton", newton)
-    total, weight, theta, n_iter = newton_of(
+    iterate = kernels.newton if (kernels := _kernels(Y, axis)) else newton
+    total, weight, theta, n_iter = iterate(
         scaled, axis, sums, largest, radius * scale, guess
     )
     total, weight, theta = total.cpu().numpy(), weight.cpu().numpy(), float(theta)
