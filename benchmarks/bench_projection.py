@@ -205,7 +205,9 @@ def draw(rows, path):
     """Draw times of the copy against the share of groups zeroed."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(GRID), figsize=(11, 3.8), sharey=True)
+    figure, axes = plt.subplots(
+        1, len(GRID), figsize=(11, 3.6), sharey=True, layout="constrained"
+    )
     for axis, (n_groups, group_size, entries, _) in zip(axes, GRID, strict=True):
         chosen = [
             r for r in rows if r[:4] == (n_groups, group_size, entries, "float64")
@@ -217,8 +219,8 @@ def draw(rows, path):
         axis.set(yscale="log", title=f"{n_groups} x {group_size} {entries}")
         axis.set_xlabel("share of groups zeroed")
     axes[0].set_ylabel("time / copy of the matrix")
-    axes[-1].legend(fontsize="small")
-    figure.tight_layout()
+    lines = axes[0].get_lines()[:-1]
+    figure.legend(handles=lines, loc="outside right upper", fontsize="small")
     figure.savefig(path, dpi=120)
 
 
