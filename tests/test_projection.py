@@ -21,7 +21,7 @@ from skl1inf import (
     project_l12,
 )
 from skl1inf.projection import WarmStart
-from skl1inf.projection._numpy import MAX_ITER
+from skl1inf.projection._numpy import MAX_ITER, SAMPLE_STEP
 
 DTYPES = [np.float64, np.float32]
 TOLERANCE = {np.float64: 1e-14, np.float32: 1e-6}
@@ -117,9 +117,13 @@ def test_agrees_with_bisection_beyond_one_block(dtype, axis, shape, share):
 MANY = {
     "alike": lambda Y, i: Y,
     "few strong": lambda Y, i: np.where(i % 40 == 7, Y, 1e-3 * Y),
-    "strong ones where the sample is": lambda Y, i: np.where(i % 32 == 0, 100 * Y, Y),
-    "strong ones where it is not": lambda Y, i: np.where(i % 32 == 1, 100 * Y, Y),
-    "nothing where the sample is": lambda Y, i: np.where(i % 32 == 0, 0, Y),
+    "strong ones where the sample is": lambda Y, i: np.where(
+        i % SAMPLE_STEP == 0, 100 * Y, Y
+    ),
+    "strong ones where it is not": lambda Y, i: np.where(
+        i % SAMPLE_STEP == 1, 100 * Y, Y
+    ),
+    "nothing where the sample is": lambda Y, i: np.where(i % SAMPLE_STEP == 0, 0, Y),
     "huge in one row": lambda Y, i: np.where(i == 5, 1e30 * Y, Y),
     "growing": lambda Y, i: Y * 1.02**i,
 }

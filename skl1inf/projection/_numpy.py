@@ -36,7 +36,7 @@ LANES = 64
 # seven iterations are usual, and the result is in the ball whatever their number.
 MAX_ITER = 100
 # One row in so many is projected first, for a guess of theta, from so many rows on.
-SAMPLE_STEP, SAMPLE_FROM = 32, 512
+SAMPLE_STEP, SAMPLE_FROM = 64, 512
 # Threads pay for their start from this many entries on.
 ENTRIES_PER_THREAD = 2**20
 
