@@ -311,6 +311,11 @@ def test_vectorised_path_agrees(dtype, axis, share, scale):
     check_tensor_path(A, axis, share)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_no_kernels_where_they_do_not_run():
+    assert _torch._triton() is None
+
+
 TRITON_SHAPES = [((40, 30), 0), ((40, 30), 1), ((3, 2100), 1), ((2100, 2), 0)]
 
 

@@ -24,9 +24,16 @@ MIN_GROUPS = 256
 
 @cache
 def _triton():
+    """Give the module of the Triton kernels, or None where they don't run.
+
+    Triton may be missing, not know the GPU, or find no C compiler, which it needs when
+    a kernel is called first.
+    """
     try:
         from . import _triton
-    except ImportError:
+
+        _triton.statistics(torch.ones((1, 1), device="cuda"), axis=1)
+    except Exception:  # Triton's errors have no class in common
         return None
     return _triton
 
