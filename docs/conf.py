@@ -64,13 +64,15 @@ html_math_renderer = "mathml"  # browsers draw it themselves, without the networ
 html_theme = "pydata_sphinx_theme"
 html_title = "skl1inf"
 html_theme_options = {
+    "header_links_before_dropdown": 8,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"changelog": [], "get_started": []}
+alone = ("benchmarks", "changelog", "contributing", "get_started")
+html_sidebars = {page: [] for page in alone}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 

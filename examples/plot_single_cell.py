@@ -90,6 +90,8 @@ plt.show()
 # shares of a whole, and in C and E the markers take half of it. So do real ones,
 # where a few genes dominate a kind of cell.
 
+# sphinx_gallery_thumbnail_number = 2
+
 values = model[:3].transform(counts)
 kinds = np.unique(kind)
 mean = np.array([values[kind == name].mean(axis=0) for name in kinds])
