@@ -64,7 +64,7 @@ html_math_renderer = "mathml"  # browsers draw it themselves, without the networ
 html_theme = "pydata_sphinx_theme"
 html_title = "skl1inf"
 html_theme_options = {
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "show_toc_level": 2,
