@@ -1,4 +1,4 @@
-"""Draw the figures of the documentation from the results in benchmarks/results.
+"""Draw figures and write tables of the documentation from benchmarks/results.
 
     python benchmarks/plot_results.py
 
@@ -12,7 +12,8 @@ No measurement is made here. What made the results:
         --out benchmarks/results/selection_peers.csv
     python benchmarks/bench_projection.py
 
-The figures go to docs/_static; the tables that the documentation shows are printed.
+The figures go to docs/_static, the tables to docs/_tables; tests/test_docs.py holds the
+README to the same results.
 """
 
 import csv
@@ -22,7 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
-FIGURES = Path(__file__).parents[1] / "docs/_static"
+DOCS = Path(__file__).parents[1] / "docs"
 KS = (5, 10, 20, 50, 100)
 STYLES = {
     "l1inf": ("skl1inf", "#0072b2", "o-"),
@@ -120,38 +121,56 @@ def short(value, digits):
     return f"{value:z.{digits}f}".replace("0.", ".", 1)
 
 
-def print_table(figures, datasets, column, digits, spread=False):
-    """Print, in Markdown, what the documentation says of the selectors."""
-    print(f"\n{column}\n\n| set |", *(f"{label} |" for label, _, _ in STYLES.values()))
-    print("| --- |" + " --- |" * len(STYLES))
+def table(figures, datasets, column, digits, spread=False):
+    """Return the lines of a table of the selectors on every set, in Markdown."""
+    yield f"| set | {' | '.join(label for label, _, _ in STYLES.values())} |"
+    yield "| --- |" + " --- |" * len(STYLES)
     for dataset in datasets:
         numbers = [figures[name][dataset] for name in STYLES]
         cells = [short(n[column], digits) for n in numbers]
         if spread:
             pairs = zip(cells, numbers, strict=True)
             cells = [f"{cell} ± {short(n['spread'], digits)}" for cell, n in pairs]
-        print(f"| {dataset} | {' | '.join(cells)} |")
+        yield f"| {dataset} | {' | '.join(cells)} |"
     means = (short(averaged(figures, name, column), digits) for name in STYLES)
-    print(f"| **mean** | {' | '.join(means)} |")
+    yield f"| **mean** | {' | '.join(means)} |"
+
+
+def write_tables(figures, datasets, path):
+    """Write what the page of benchmarks includes."""
+    lines = [
+        "Balanced accuracy, mean over the numbers of features and eight folds (four,",
+        "repeated twice), ± the standard deviation of the two repeats:",
+        "",
+        *table(figures, datasets, "mean", 3, spread=True),
+        "",
+        "Stability of the 20 best (Nogueira, Sechidis and Brown, JMLR 2018; 1: the",
+        "same on every fold, 0: as at random):",
+        "",
+        *table(figures, datasets, "stability", 2),
+        "",
+        "Processor seconds of one fit, median:",
+        "",
+        *table(figures, datasets, "seconds", 3),
+    ]
+    path.write_text("\n".join(lines) + "\n")
 
 
 def main():
     figures, datasets = selection()
-    print_table(figures, datasets, "mean", 3, spread=True)
-    print_table(figures, datasets, "stability", 2)
-    print_table(figures, datasets, "seconds", 3)
-    draw_sets(figures, datasets, FIGURES / "accuracy_of_each_set.png")
+    write_tables(figures, datasets, DOCS / "_tables/selectors.md")
+    draw_sets(figures, datasets, DOCS / "_static/accuracy_of_each_set.png")
 
     figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
     draw_accuracy(figures, ax)
     ax.set_title(f"Mean over {len(datasets)} public data sets")
-    figure.savefig(FIGURES / "accuracy.png", dpi=150)
+    figure.savefig(DOCS / "_static/accuracy.png", dpi=150)
 
     figure, axes = plt.subplots(
         1, 3, figsize=(10, 3.6), sharey=True, layout="constrained"
     )
     draw_projection(read("projection.csv"), axes)
-    figure.savefig(FIGURES / "projection_time.png", dpi=130)
+    figure.savefig(DOCS / "_static/projection_time.png", dpi=130)
 
 
 if __name__ == "__main__":

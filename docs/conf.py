@@ -30,7 +30,12 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py.md5"]
+exclude_patterns = [
+    "_build",
+    "_tables",
+    "auto_examples/*.ipynb",
+    "auto_examples/*.py.md5",
+]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
