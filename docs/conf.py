@@ -68,6 +68,8 @@ numpydoc_show_class_members = False  # the class template lists them
 html_math_renderer = "mathml"  # browsers draw it themselves, without the network
 html_theme = "pydata_sphinx_theme"
 html_title = "skl1inf"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_theme_options = {
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
