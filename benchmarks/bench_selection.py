@@ -107,6 +107,11 @@ def relieff(X, y, seed):
     return model.feature_importances_.argsort()[::-1]
 
 
+def random(X, y, seed):
+    """No selector at all: what as many features drawn at random give."""
+    return np.random.default_rng(seed).permutation(X.shape[1])
+
+
 SELECTORS = {
     function.__name__: function
     for function in (
@@ -118,6 +123,7 @@ SELECTORS = {
         svm_rfe,
         lassonet,
         relieff,
+        random,
     )
 }
 

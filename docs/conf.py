@@ -1,9 +1,18 @@
 """Configuration of the documentation."""
 
 import os
+import sys
 import warnings
+from pathlib import Path
+
+from docutils.nodes import SkipNode
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util.logging import getLogger
 
 import skl1inf
+
+sys.path.insert(0, str(Path(__file__).parent))  # gallery_order
 
 project = "skl1inf"
 author = "the skl1inf developers"
@@ -17,12 +26,16 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py.md5"]
+exclude_patterns = [
+    "_build",
+    "_tables",
+    "auto_examples/*.ipynb",
+    "auto_examples/*.py.md5",
+]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -52,16 +65,21 @@ autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say them
 numpydoc_show_class_members = False  # the class template lists them
 
+html_math_renderer = "mathml"  # browsers draw it themselves, without the network
 html_theme = "pydata_sphinx_theme"
 html_title = "skl1inf"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_theme_options = {
+    "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"changelog": [], "get_started": []}
+alone = ("benchmarks", "changelog", "contributing", "get_started")
+html_sidebars = {page: [] for page in alone}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
@@ -75,6 +93,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "write_computation_times": False,
     "abort_on_example_error": True,
+    "within_subsection_order": "gallery_order.position",
 }
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
@@ -92,6 +111,17 @@ def leave_unlinked(app, env, node, text):
     return text if node["reftarget"] in SKLEARN_TARGETS else None
 
 
+def write_math(translator, node):
+    """Write a formula, in a line or on lines of its own, as MathML."""
+    as_block = node.tagname == "math_block"
+    try:
+        translator.body.append(tex2mathml(node.astext(), as_block=as_block))
+    except MathError as error:
+        getLogger(__name__).warning("Formula: %s", error, location=node)
+    raise SkipNode
+
+
 def setup(app):
-    """Connect the handler, after that of intersphinx."""
+    """Connect the handler, after that of intersphinx, and the writer of formulas."""
     app.connect("missing-reference", leave_unlinked, priority=900)
+    app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))

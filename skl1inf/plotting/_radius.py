@@ -387,6 +387,7 @@ class RadiusCVDisplay:
         """
         with canvas(self, ax, 5.5, 3.5) as ax:
             from matplotlib.lines import Line2D
+            from matplotlib.ticker import LogFormatter
 
             style = style_with({"color": BLUE, "marker": "o"}, line_kw, Line2D)
             (self.line_,) = ax.plot(self.radii, self.mean_scores, **style)
@@ -406,6 +407,7 @@ class RadiusCVDisplay:
             ax.set(xscale="log", xlabel="radius", ylabel=self.score_name)
             for axis in (ax.xaxis, self.features_ax_.yaxis):
                 axis.set_major_formatter("{x:g}")  # 0.1 rather than a power of ten
+            self.features_ax_.yaxis.set_minor_formatter(LogFormatter())  # 40, as well
             self._mark_radii(ax)
         return self
 

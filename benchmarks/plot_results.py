@@ -1,0 +1,177 @@
+"""Draw figures and write tables of the documentation from benchmarks/results.
+
+    python benchmarks/plot_results.py
+
+No measurement is made here. What made the results:
+
+    D=ALLAML,Breast_metabolomics,Khan,Prostate-GE,TOX-171,colon,madelon
+    python benchmarks/bench_selection.py --data FOLDER --datasets $D --repeats 2 \
+        --selectors l1inf --out benchmarks/results/selection_l1inf.csv
+    python benchmarks/bench_selection.py --data FOLDER --datasets $D --repeats 2 \
+        --selectors f_test,l1_logistic,mrmr,forest,svm_rfe,random \
+        --out benchmarks/results/selection_peers.csv
+    python benchmarks/bench_projection.py
+
+The figures go to docs/_static, the tables to docs/_tables; tests/test_docs.py holds the
+README to the same results.
+"""
+
+import csv
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+DOCS = Path(__file__).parents[1] / "docs"
+KS = (5, 10, 20, 50, 100)
+STYLES = {
+    "l1inf": ("skl1inf", "#0072b2", "o-"),
+    "l1_logistic": ("l1 logistic", "#d55e00", "s--"),
+    "forest": ("random forest", "#009e73", "^--"),
+    "mrmr": ("mRMR", "#cc79a7", "v--"),
+    "f_test": ("F-test", "#e69f00", "D--"),
+    "svm_rfe": ("SVM-RFE", "#56b4e9", "P--"),
+    "random": ("random features", "0.6", ".:"),
+}
+EXACT = ("quattoni_sort", "chu_semismooth_newton", "perez_heap")
+
+
+def read(name):
+    """Return the rows of a file of results as dictionaries."""
+    with open(RESULTS / name, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def selection():
+    """Return figures[selector][dataset][column], and the names of the sets."""
+    figures = {name: {} for name in STYLES}
+    for row in read("selection_l1inf.csv") + read("selection_peers.csv"):
+        numbers = {key: float(value) for key, value in list(row.items())[2:]}
+        figures[row["selector"]][row["dataset"]] = numbers
+    return figures, sorted(figures["l1inf"], key=str.lower)
+
+
+def averaged(figures, selector, column):
+    """Return a figure of a selector, averaged over the sets."""
+    return np.mean([numbers[column] for numbers in figures[selector].values()])
+
+
+def draw_accuracy(figures, ax):
+    """Draw the mean accuracy over the sets against the number of features."""
+    for name, (label, color, style) in STYLES.items():
+        accuracy = [averaged(figures, name, f"k{k}") for k in KS]
+        ours = name == "l1inf"
+        ax.plot(
+            *(KS, accuracy, style),
+            **{"color": color, "lw": 2.6 if ours else 1.3, "zorder": 3 if ours else 2},
+            label=f"{label} ({np.mean(accuracy):.3f})",
+        )
+    ax.set(xscale="log", xlabel="features kept", ylabel="balanced accuracy")
+    ax.set_xticks(KS, KS)
+    ax.minorticks_off()
+    ax.legend(title="selector (mean)", fontsize="small", frameon=False)
+
+
+def draw_sets(figures, datasets, path):
+    """Draw the accuracies of every set, each on a scale of its own."""
+    figure, axes = plt.subplots(2, 4, figsize=(11, 5.2), layout="constrained")
+    for ax, dataset in zip(axes.flat, datasets, strict=False):
+        for name, (label, color, style) in STYLES.items():
+            if name != "random":
+                accuracy = [figures[name][dataset][f"k{k}"] for k in KS]
+                width = 2.4 if name == "l1inf" else 1.1
+                ax.plot(KS, accuracy, style, color=color, lw=width, ms=4, label=label)
+        ax.set(xscale="log", title=dataset)
+        ax.set_xticks(KS, KS)
+        ax.minorticks_off()
+    axes[0, 0].set_ylabel("balanced accuracy")
+    axes[1, 0].set_ylabel("balanced accuracy")
+    figure.supxlabel("features kept")
+    axes.flat[-1].axis("off")
+    axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center")
+    figure.savefig(path, dpi=130)
+
+
+def draw_projection(rows, axes):
+    """Draw the time of the projection, in copies of the matrix, against the radius."""
+    rows = [row for row in rows if row["dtype"] == "float64"]
+    shapes = [(row["n_groups"], row["group_size"]) for row in rows]
+    for ax, shape in zip(axes, dict.fromkeys(shapes), strict=True):
+        times = {}
+        for row, its_shape in zip(rows, shapes, strict=True):
+            if its_shape == shape:
+                ratios = times.setdefault(float(row["radius"]), {})
+                ratios[row["algorithm"]] = float(row["times_copy"])
+        radii = sorted(times)
+        best = [min(times[radius][name] for name in EXACT) for radius in radii]
+        ours = [times[radius]["skl1inf"] for radius in radii]
+        ax.plot(radii, best, "s--", color="#d55e00", label="best other exact method")
+        ax.plot(radii, ours, "o-", color="#0072b2", lw=2.6, label="skl1inf")
+        ax.axhline(1, color="black", lw=0.8)
+        ax.set(xscale="log", yscale="log", title=" x ".join(shape), xlabel="radius")
+    axes[0].set_yticks((1, 2, 5, 10, 20, 50), (1, 2, 5, 10, 20, 50))
+    axes[0].minorticks_off()
+    axes[0].set_ylabel("time, in copies of the matrix")
+    axes[0].legend(fontsize="small", frameon=False)
+
+
+def short(value, digits):
+    """Return a figure without the zero in front of its point."""
+    return f"{value:z.{digits}f}".replace("0.", ".", 1)
+
+
+def table(figures, datasets, column, digits, spread=False):
+    """Return the lines of a table of the selectors on every set, in Markdown."""
+    yield f"| set | {' | '.join(label for label, _, _ in STYLES.values())} |"
+    yield "| --- |" + " --- |" * len(STYLES)
+    for dataset in datasets:
+        numbers = [figures[name][dataset] for name in STYLES]
+        cells = [short(n[column], digits) for n in numbers]
+        if spread:
+            pairs = zip(cells, numbers, strict=True)
+            cells = [f"{cell} ± {short(n['spread'], digits)}" for cell, n in pairs]
+        yield f"| {dataset} | {' | '.join(cells)} |"
+    means = (short(averaged(figures, name, column), digits) for name in STYLES)
+    yield f"| **mean** | {' | '.join(means)} |"
+
+
+def write_tables(figures, datasets, path):
+    """Write what the page of benchmarks includes."""
+    lines = [
+        "Balanced accuracy, mean over the numbers of features and eight folds (four,",
+        "repeated twice), ± the standard deviation of the two repeats:",
+        "",
+        *table(figures, datasets, "mean", 3, spread=True),
+        "",
+        "Stability of the 20 best (Nogueira, Sechidis and Brown, JMLR 2018; 1: the",
+        "same on every fold, 0: as at random):",
+        "",
+        *table(figures, datasets, "stability", 2),
+        "",
+        "Processor seconds of one fit, median:",
+        "",
+        *table(figures, datasets, "seconds", 3),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def main():
+    figures, datasets = selection()
+    write_tables(figures, datasets, DOCS / "_tables/selectors.md")
+    draw_sets(figures, datasets, DOCS / "_static/accuracy_of_each_set.png")
+
+    figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    draw_accuracy(figures, ax)
+    ax.set_title(f"Mean over {len(datasets)} public data sets")
+    figure.savefig(DOCS / "_static/accuracy.png", dpi=150)
+
+    figure, axes = plt.subplots(
+        1, 3, figsize=(10, 3.6), sharey=True, layout="constrained"
+    )
+    draw_projection(read("projection.csv"), axes)
+    figure.savefig(DOCS / "_static/projection_time.png", dpi=130)
+
+
+if __name__ == "__main__":
+    main()
