@@ -253,6 +253,7 @@ def test_columns_that_are_all_constant_survive_any_radius(container):
     assert_array_equal(model.coef_, np.zeros((2, 3)))
 
 
+@pytest.mark.interpreted
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_projection_in_a_metric_meets_its_optimality_conditions(seed):
