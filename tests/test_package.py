@@ -72,10 +72,10 @@ def test_unknown_name():
 
 
 def test_version_is_told_once_everywhere():
-    citation = (ROOT / "CITATION.cff").read_text()
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"\nversion: {skl1inf.__version__}\n" in citation
     release = skl1inf.__version__.partition(".dev")[0]
-    assert f"\n## {release}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\n## {release}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_type_hints_are_announced():
@@ -84,7 +84,7 @@ def test_type_hints_are_announced():
 
 def test_every_public_name_is_in_the_api_reference():
     listed = re.findall(
-        r"^   (\w+)$", (ROOT / "docs/api.rst").read_text(), re.MULTILINE
+        r"^   (\w+)$", (ROOT / "docs/api.rst").read_text("utf-8"), re.MULTILINE
     )
     modules = skl1inf, skl1inf.datasets, skl1inf.plotting
     public = [name for module in modules for name in module.__all__]
@@ -93,7 +93,7 @@ def test_every_public_name_is_in_the_api_reference():
 
 def pins(filename):
     """Return the versions that a file of constraints pins, by name."""
-    lines = (ROOT / filename).read_text().splitlines()
+    lines = (ROOT / filename).read_text("utf-8").splitlines()
     return {
         name: Version(pin)
         for name, found, pin in (line.partition("==") for line in lines)
