@@ -357,6 +357,24 @@ def test_path_agrees_with_single_fits(positive):
         assert gap <= 1e-10 * null_objective(Y)
 
 
+def test_weights_of_a_path_act_as_repetitions():
+    X, Y = make_problem(0)
+    times = np.arange(len(X)) % 3
+    options = {"radii": [0.5, 2], "tol": 1e-10}
+    _, weighted, _ = l1inf_path(X, Y, sample_weight=times, **options)
+    repeated = X.repeat(times, axis=0), Y.repeat(times, axis=0)
+    _, expected, _ = l1inf_path(*repeated, **options)
+    assert_allclose(weighted, expected, rtol=0, atol=1e-6)
+
+
+def test_path_of_constant_targets_is_zero():
+    X, Y = make_problem(0)
+    radii, coefs, gaps = l1inf_path(X, np.ones_like(Y), radii=3)
+    assert (radii > 0).all()
+    assert not coefs.any()
+    assert not gaps.any()
+
+
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("kind", ["wide", "tall", "duplicated"])
 def test_path_ends_at_the_minimum_norm_solution(kind, container):

@@ -151,6 +151,17 @@ def test_bad_matrix(name, function):
             function(torch.from_numpy(bad), *arguments)
 
 
+def test_a_sparse_tensor_is_refused():
+    with pytest.raises(TypeError, match="Y must be a dense tensor"):
+        project_l1inf(torch.eye(3).to_sparse(), 1.0)
+
+
+def test_a_warm_start_shows_what_it_holds():
+    warm_start = WarmStart()
+    project_l1inf(np.eye(3), 1.5, warm_start=warm_start)
+    assert repr(warm_start) == f"WarmStart(theta=0.5, n_iter={warm_start.n_iter})"
+
+
 def test_a_vector_is_no_matrix():
     with pytest.raises(ValueError, match="2-dimensional"):
         project_l1inf(np.ones(3), 1.0)

@@ -370,6 +370,13 @@ def test_a_mode_of_torch_without_gradients_changes_nothing(classes, mode):
     np.testing.assert_array_equal(stable_before.ranking_, stable.ranking_)
 
 
+def test_a_device_may_be_named(classes):
+    X, y = classes
+    named, found = quick(device="cpu").fit(X, y), quick().fit(X, y)
+    exact = {} if torch.cuda.is_available() else {"rtol": 0}
+    assert_same_fit(named, found, **exact)
+
+
 def test_default_dtype_of_torch_changes_nothing(classes):
     before = quick().fit(*classes)
     torch.set_default_dtype(torch.float64)
@@ -690,6 +697,9 @@ def test_verbose_prints_sensible_lines(classes, capsys):
     quick(verbose=1).fit(*classes)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
+    quick(verbose=2).fit(*classes)
+    lines += capsys.readouterr().out.splitlines()
+    assert "pass 10: loss " in lines[2]
     assert all(line.startswith("[L1InfFeatureSelector]") for line in lines)
 
 
