@@ -61,6 +61,11 @@ intersphinx_mapping = (
 if not intersphinx_mapping:  # inherited docstrings refer to scikit-learn's pages
     suppress_warnings = ["ref.ref"]
 
+# What leads elsewhere needs the network, and the pages of the gallery are made here.
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(joblib|matplotlib|sklearn)(\..*)?")]
+linkcheck_ignore = ["https?://", "auto_examples/.*html"]
+
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say them
 numpydoc_show_class_members = False  # the class template lists them

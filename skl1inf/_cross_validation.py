@@ -32,8 +32,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._path import check_radii, clone_selector, follow
-from ._selector import L1InfFeatureSelector, Progress
+from ._path import check_radii, follow
+from ._selector import L1InfFeatureSelector, Progress, clone_selector
 
 
 class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator):

@@ -365,7 +365,7 @@ def l1inf_path(
     tol: float = 1e-4,
     precompute: bool | Literal["auto"] = "auto",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Solutions of :class:`L1InfMultiTaskRegressor` along a path of radii.
+    """Solve :class:`L1InfMultiTaskRegressor` along a path of radii.
 
     Each radius starts from the solution of the one before.
 

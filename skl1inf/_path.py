@@ -5,13 +5,17 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
-from sklearn.base import clone
 from sklearn.callback import with_callbacks
 from sklearn.isotonic import isotonic_regression
-from sklearn.utils import Bunch, check_array, check_random_state, check_scalar
+from sklearn.utils import Bunch, check_array, check_scalar
 from sklearn.utils.validation import _get_feature_names
 
-from ._selector import L1InfFeatureSelector, Progress, rank_features
+from ._selector import (
+    L1InfFeatureSelector,
+    Progress,
+    clone_selector,
+    rank_features,
+)
 
 # What is asked of the radii by default: from a handful of genes to about a hundred.
 _SMALLEST, _LARGEST = 0.1, 5.0
@@ -138,23 +142,6 @@ def check_radii(radii):
     if radii[0] <= 0:
         raise ValueError(f"radii must be positive, got {radii[0]}.")
     return radii.astype(np.float64)
-
-
-def clone_selector(selector, random_state):
-    """Return a clone of the selector, None being the default one, with its seed."""
-    if selector is None:
-        selector = L1InfFeatureSelector()
-    if not isinstance(selector, L1InfFeatureSelector):
-        raise TypeError(
-            "selector must be an L1InfFeatureSelector or None, got an instance of "
-            f"{type(selector).__name__}."
-        )
-    selector = clone(selector)
-    selector._validate_params()
-    if random_state is not None:
-        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-        selector.set_params(random_state=seed)
-    return selector
 
 
 def follow(selector, datasets, radii, options, observer):

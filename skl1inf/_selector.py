@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse import sparray, spmatrix
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.feature_selection import SelectorMixin
 from sklearn.preprocessing import StandardScaler
@@ -419,6 +419,23 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         return tags
 
 
+def clone_selector(selector, random_state):
+    """Return a clone of the selector, None being the default one, with its seed."""
+    if selector is None:
+        selector = L1InfFeatureSelector()
+    if not isinstance(selector, L1InfFeatureSelector):
+        raise TypeError(
+            "selector must be an L1InfFeatureSelector or None, got an instance of "
+            f"{type(selector).__name__}."
+        )
+    selector = clone(selector)
+    selector._validate_params()
+    if random_state is not None:
+        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        selector.set_params(random_state=seed)
+    return selector
+
+
 def _resolve_device(name):
     """Return the torch device of that name, which is there."""
     import torch
@@ -427,7 +444,7 @@ def _resolve_device(name):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # of "meta" there is none
     # torch reports an unknown or missing device in several ways.
     except (AssertionError, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"device={name!r} is not available: {error}") from error

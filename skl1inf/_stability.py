@@ -16,7 +16,13 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._selector import L1InfFeatureSelector, Progress, TrainingData, rank_features
+from ._selector import (
+    L1InfFeatureSelector,
+    Progress,
+    TrainingData,
+    clone_selector,
+    rank_features,
+)
 
 # Halves that are trained at once, as one batched network, in pairs. It does not depend
 # on the number of processors: neither does the result, then.
@@ -55,9 +61,8 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
         The result does not depend on it.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the halves, and the initial weights of the networks where the
-        `random_state` of `selector` is None. Pass an int for the same result at every
-        call.
+        Determines the halves and the initial weights; None leaves the latter to
+        `selector`. Pass an int for the same result at every call.
 
     verbose : int, default=0
         1 prints a line a group of halves, 2 or more a line every ten passes too. For
@@ -204,7 +209,8 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
             `max_false_positives` is so small that no feature could be selected.
         """
         random_state = check_random_state(self.random_state)
-        selector = self._unfitted_selector(random_state)
+        seed = None if self.random_state is None else random_state
+        selector = clone_selector(self.selector, seed)
         data, options = selector._prepare(X, y, None)
         most = self._most_selected(data.n_features)
         groups = _groups_of_halves(data, self.n_pairs, random_state)
@@ -236,16 +242,6 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
             validate_data(estimator, X, skip_check_array=True)
         self._set_fitted(fitted, n_selected, *np.sum(counts, axis=0))
         return self
-
-    def _unfitted_selector(self, random_state):
-        """Return the selector, its parameters valid and its seed determined."""
-        selector = L1InfFeatureSelector() if self.selector is None else self.selector
-        selector = clone(selector)
-        selector._validate_params()
-        if selector.random_state is None:
-            seed = random_state.randint(np.iinfo(np.int32).max)
-            selector.set_params(random_state=seed)
-        return selector
 
     def _most_selected(self, n_features):
         """Return how many features a half may select for a threshold of at most 1."""

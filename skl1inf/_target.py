@@ -125,8 +125,6 @@ def _check_labels(y):
 
 def _check_numbers(y):
     y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-    if y.ndim > 2:
-        raise ValueError(f"y must have at most two dimensions, got shape {y.shape}.")
     return y.reshape(len(y), -1)
 
 

@@ -265,6 +265,8 @@ class _ProjectedMomentum:
 
 def _limits(radius, data):
     """Return the radius of every replica; one out of the range of float32 is inf."""
+    if radius < torch.finfo(torch.float32).tiny:
+        raise ValueError(f"radius={radius} is too small for the range of float32.")
     shape, device = (len(data.weight), 1, 1), data.weight.device
     return torch.full(shape, radius, dtype=torch.float64, device=device).float()
 
@@ -493,6 +495,11 @@ def _ranked(data, radius, options, course):
     return network, descent.whole.score / len(path)
 
 
+# Whatever mode the caller is in, the later layers need their gradients.
+_with_gradients = torch.inference_mode(False)
+
+
+@_with_gradients
 def train(
     problem: Problem, radius, options, observer, *, max_features, second_descent
 ) -> Trained:
@@ -571,6 +578,7 @@ def _embed(small, network, index):
     return replace(small, W=W, U=U, e=e)
 
 
+@_with_gradients
 def rank(problems, radius, options, observer) -> list[Selection]:
     """Follow the path of radii on several problems with the same features.
 
@@ -596,6 +604,7 @@ def rank(problems, radius, options, observer) -> list[Selection]:
     return selections
 
 
+@_with_gradients
 def trace(problems, radii, options, observer) -> list[list[Selection]]:
     """Run the first descent along a path of radii, on several problems.
 

@@ -253,6 +253,7 @@ def test_columns_that_are_all_constant_survive_any_radius(container):
     assert_array_equal(model.coef_, np.zeros((2, 3)))
 
 
+@pytest.mark.interpreted
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_projection_in_a_metric_meets_its_optimality_conditions(seed):
@@ -354,6 +355,24 @@ def test_path_agrees_with_single_fits(positive):
         model = L1InfMultiTaskRegressor(radius, **options).fit(X, Y)
         assert_allclose(coef, model.coef_, rtol=0, atol=1e-6)
         assert gap <= 1e-10 * null_objective(Y)
+
+
+def test_weights_of_a_path_act_as_repetitions():
+    X, Y = make_problem(0)
+    times = np.arange(len(X)) % 3
+    options = {"radii": [0.5, 2], "tol": 1e-10}
+    _, weighted, _ = l1inf_path(X, Y, sample_weight=times, **options)
+    repeated = X.repeat(times, axis=0), Y.repeat(times, axis=0)
+    _, expected, _ = l1inf_path(*repeated, **options)
+    assert_allclose(weighted, expected, rtol=0, atol=1e-6)
+
+
+def test_path_of_constant_targets_is_zero():
+    X, Y = make_problem(0)
+    radii, coefs, gaps = l1inf_path(X, np.ones_like(Y), radii=3)
+    assert (radii > 0).all()
+    assert not coefs.any()
+    assert not gaps.any()
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])

@@ -71,6 +71,7 @@ def matrices():
         ]
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("share", [1e-7, 1e-3, 0.1, 0.6, 0.999, "ulp"])
 def test_exact_on_random_matrices(dtype, share):
@@ -80,6 +81,7 @@ def test_exact_on_random_matrices(dtype, share):
         check_exact(Y, np.nextafter(norm, 0) if share == "ulp" else share * norm)
 
 
+@pytest.mark.interpreted
 @settings(max_examples=100, deadline=None)
 @given(
     Y=st.sampled_from([np.float32, np.float64]).flatmap(
@@ -99,6 +101,7 @@ def test_exact_on_any_finite_matrix(Y, share):
     check_exact(Y, share * min(l1inf_norm(Y), float(np.finfo(float).max)))
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("shape", [(30, 2500), (700, 90)])
@@ -163,6 +166,7 @@ HARD = {
 }
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", HARD)
 @pytest.mark.parametrize("share", [0, 1e-6, 0.01, 0.5, 0.99, 1])

@@ -175,6 +175,12 @@ def test_a_negated_view_of_a_tensor():
     np.testing.assert_array_equal(project_l1inf(negated.imag, 1), expected)
 
 
+def test_a_warm_start_shows_what_it_holds():
+    warm_start = WarmStart()
+    project_l1inf(np.eye(3), 1.5, warm_start=warm_start)
+    assert repr(warm_start) == f"WarmStart(theta=0.5, n_iter={warm_start.n_iter})"
+
+
 def test_a_vector_is_no_matrix():
     with pytest.raises(ValueError, match="2-dimensional"):
         project_l1inf(np.ones(3), 1.0)

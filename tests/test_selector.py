@@ -22,7 +22,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skl1inf import L1InfFeatureSelector, l1inf_norm
+from skl1inf import (
+    L1InfFeatureSelector,
+    L1InfStabilitySelector,
+    l1inf_norm,
+    radius_path,
+)
 
 FITTED = (
     "encoder_weights_",
@@ -351,6 +356,27 @@ def test_threads_change_nothing_but_rounding(classes):
     assert_same_fit(*fits, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_mode_of_torch_without_gradients_changes_nothing(classes, mode):
+    X, y = classes
+    stable = L1InfStabilitySelector(quick(), n_pairs=1, random_state=0)
+    before = quick().fit(X, y), radius_path(X, y, radii=2, selector=quick())
+    stable_before = clone(stable).fit(X, y)
+    with mode():
+        after = quick().fit(X, y), radius_path(X, y, radii=2, selector=quick())
+        stable.fit(X, y)
+    assert_same_fit(before[0], after[0], rtol=0)
+    np.testing.assert_array_equal(before[1].weights, after[1].weights)
+    np.testing.assert_array_equal(stable_before.ranking_, stable.ranking_)
+
+
+def test_a_device_may_be_named(classes):
+    X, y = classes
+    named, found = quick(device="cpu").fit(X, y), quick().fit(X, y)
+    exact = {} if torch.cuda.is_available() else {"rtol": 0}
+    assert_same_fit(named, found, **exact)
+
+
 def test_default_dtype_of_torch_changes_nothing(classes):
     before = quick().fit(*classes)
     torch.set_default_dtype(torch.float64)
@@ -576,6 +602,8 @@ def test_bad_data_gets_a_clear_error(X, y, message):
         ({"class_weight": {0: 0.0, 1: 0.0}}, "class_weight=.* not all zero"),
         ({"class_weight": {0: -1.0, 1: 2.0}}, "class_weight=.* none negative"),
         ({"class_weight": {0: np.nan}}, "class_weight=.* finite"),
+        ({"device": "meta"}, "device='meta' is not available"),
+        ({"radius": 1e-300}, "radius=1e-300 is too small"),
         ({"radius": 1e300}, "left the range of float32"),
         ({"reconstruction_weight": 1e30}, "left the range of float32"),
         ({"random_state": "luck"}, "'random_state'"),
@@ -669,6 +697,9 @@ def test_verbose_prints_sensible_lines(classes, capsys):
     quick(verbose=1).fit(*classes)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
+    quick(verbose=2).fit(*classes)
+    lines += capsys.readouterr().out.splitlines()
+    assert "pass 10: loss " in lines[2]
     assert all(line.startswith("[L1InfFeatureSelector]") for line in lines)
 
 

@@ -71,11 +71,14 @@ def test_selects_the_informative_features(classes):
 def test_probabilities_are_those_of_single_fits_on_halves(classes):
     X, y = classes
     stable = quick().fit(X, y)
-    n_selected = selector().fit(X, y).n_features_
-    splits = StratifiedShuffleSplit(6, train_size=30, test_size=30, random_state=0)
+    rng = np.random.RandomState(0)
+    seed = rng.randint(np.iinfo(np.int32).max)  # of the networks, before the halves
+    n_selected = selector(random_state=seed).fit(X, y).n_features_
+    splits = StratifiedShuffleSplit(6, train_size=30, test_size=30, random_state=rng)
     ranks = []
     for half in (half for pair in splits.split(X, y) for half in pair):
-        importances = selector().fit(X[half], y[half]).feature_importances_
+        fitted = selector(random_state=seed).fit(X[half], y[half])
+        importances = fitted.feature_importances_
         ranks.append((-importances).argsort(kind="stable").argsort())
     expected = (np.array(ranks) < n_selected).mean(axis=0)
     assert stable.n_selected_ == n_selected
@@ -111,7 +114,7 @@ def test_constant_columns_are_never_selected():
 def test_takes_the_selector_that_it_is_given(classes):
     given = selector(radius=0.3, max_features=3)
     before = dict(vars(given))
-    stable = L1InfStabilitySelector(given, n_pairs=2, random_state=0).fit(*classes)
+    stable = L1InfStabilitySelector(given, n_pairs=2).fit(*classes)
     assert vars(given) == before
     alone = clone(given).fit(*classes)
     assert_array_equal(stable.selector_.ranking_, alone.ranking_)
@@ -271,6 +274,17 @@ def test_random_state_determines_all(classes):
     assert (stable[0].selection_probabilities_ != other).any()
 
 
+def test_random_state_wins_over_that_of_the_selector(classes):
+    stable = [
+        L1InfStabilitySelector(
+            selector(random_state=seed), n_pairs=1, random_state=0
+        ).fit(*classes)
+        for seed in (None, 1)
+    ]
+    assert_same_fit(*stable)
+    assert_array_equal(stable[0].selector_.coefs_[0], stable[1].selector_.coefs_[0])
+
+
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_processors_change_nothing(srbct, backend):
     stable = quick(n_pairs=8)
@@ -383,6 +397,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="cannot be sent SIGINT there")
 def test_an_interrupted_fit_leaves_no_process():
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

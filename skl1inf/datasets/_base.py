@@ -66,6 +66,7 @@ def load_srbct(
             The package that the file is in.
 
     (data, target) : tuple, if `return_X_y` is True
+        The first two of these attributes.
 
     References
     ----------
