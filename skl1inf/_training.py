@@ -199,6 +199,7 @@ class _Part:
     """Some or all features: their data, their weights and what is kept of each."""
 
     index: torch.Tensor | None  # (n_replicas, n_chosen), None for all features
+    inside: torch.Tensor | None  # mask of the chosen that don't only fill up a replica
     data: Batch
     network: Network
     M: torch.Tensor  # the momentum, of the shape of W
@@ -208,12 +209,18 @@ class _Part:
     def whole(cls, data, network):
         """Return the part that is all of the features."""
         score = torch.zeros_like(network.W[:, :, 0], dtype=torch.float64)
-        return cls(None, data, network, torch.zeros_like(network.W), score)
+        return cls(None, None, data, network, torch.zeros_like(network.W), score)
 
-    def features(self, index):
-        """Return the part that is the features `index`, with a score of its own."""
+    def features(self, mask):
+        """Return the part that is the features of a mask, with a score of its own.
+
+        Replicas with fewer features than others are filled up.
+        """
+        size = max(1, int(mask.sum(1).max()))
+        index = mask.int().topk(size).indices.sort().values
         return _Part(
             index,
+            mask.gather(1, index),
             self.data.features(index),
             self.network.features(index),
             take_features(self.M, index),
@@ -329,9 +336,7 @@ class _Descent:
         self.adam = _Adam([layer.requires_grad_() for layer in layers], steps)
         self._normalize()
         if not (self.in_batches or reconstructs):
-            alive = row_maxima(network.W) > 0
-            size = max(1, int(alive.sum(1).max()))
-            self.part = self.whole.features(alive.int().topk(size).indices)
+            self.part = self.whole.features(row_maxima(network.W) > 0)
 
     def _normalize(self):
         self.network.normalize_code()
@@ -391,6 +396,7 @@ class _Descent:
                 G = self._choose(G, norms)
             else:
                 G = part.data.Z.adjoint(D)
+            G *= self.part.inside[:, :, None]
         self._step(G, radius, speeds)
         return loss, gap
 
@@ -418,20 +424,21 @@ class _Descent:
 
     def _choose(self, G, norms):
         """Make a new working set, given the gradient of all; return its own."""
-        old = self.part
-        inside = torch.zeros_like(self.whole.score, dtype=torch.bool)
-        alive = inside.scatter(1, old.index, row_maxima(old.network.W) > 0)
-        inside = inside.scatter(1, old.index, True)
-        n_alive, n_features = int(alive.sum(1).max()), alive.shape[1]
+        old, nothing = self.part, torch.zeros_like(self.whole.score, dtype=torch.bool)
+        alive = nothing.scatter(1, old.index, row_maxima(old.network.W) > 0)
+        inside = nothing.scatter(1, old.index, old.inside)
+        n_alive, n_features = alive.sum(1), alive.shape[1]
         first = max(_FIRST_WORKING_SET, n_features // 8)
-        size = max(2 * n_alive, _WORKING_SET) if n_alive else first
+        size = torch.where(n_alive > 0, (2 * n_alive).clamp_min(_WORKING_SET), first)
         norms = norms.masked_fill_(alive, torch.inf)
-        index = norms.topk(min(size, n_features)).indices.sort().values
-        self.part = self.whole.features(index)
+        order = norms.argsort(descending=True, stable=True)
+        places = torch.arange(n_features, device=size.device) < size[:, None]
+        self.part = self.whole.features(nothing.scatter(1, order, places))
         # What comes in is taken to have had this gradient throughout.
-        stays = take_features(inside, index)[:, :, None]
-        G = take_features(G, index)
+        stays = take_features(inside, self.part.index)[:, :, None]
+        G = take_features(G, self.part.index)
         self.part.M = torch.where(stays, self.part.M, self.first_layer.constant(G))
+        self.part.M *= self.part.inside[:, :, None]
         return G
 
     def _merge(self):

@@ -20,6 +20,7 @@ from sklearn.svm import SVC
 
 from skl1inf import L1InfFeatureSelector, L1InfFeatureSelectorCV, radius_path
 from skl1inf._cross_validation import _choose
+from skl1inf.datasets import make_expression
 
 RADII = [0.2, 0.6, 2.0]
 
@@ -197,6 +198,18 @@ def test_jobs_change_nothing(classes, n_jobs, backend):
     np.testing.assert_allclose(
         a.cv_results_["mean_test_score"], b.cv_results_["mean_test_score"], atol=0.03
     )
+
+
+def test_jobs_change_nothing_where_working_sets_are_small():
+    """Folds that are trained together have working sets of their own sizes."""
+    X, y, _ = make_expression(120, 1500, n_informative=30, random_state=1)
+    a, b = (
+        L1InfFeatureSelectorCV(cv=3, n_jobs=n_jobs, random_state=0).fit(X, y)
+        for n_jobs in (1, 3)
+    )
+    np.testing.assert_array_equal(a.ranking_, b.ranking_)
+    for key in ("mean_test_score", "n_features"):
+        np.testing.assert_array_equal(a.cv_results_[key], b.cv_results_[key])
 
 
 def test_dask_cluster(classes):
