@@ -106,7 +106,9 @@ def draw_projection(rows, axes):
         radii = sorted(times)
         best = [min(times[radius][name] for name in EXACT) for radius in radii]
         ours = [times[radius]["skl1inf"] for radius in radii]
-        ax.plot(radii, best, "s--", color="#d55e00", label="best other exact method")
+        ax.plot(
+            radii, best, "s--", color="#d55e00", label="best of three exact methods"
+        )
         ax.plot(radii, ours, "o-", color="#0072b2", lw=2.6, label="skl1inf")
         ax.axhline(1, color="black", lw=0.8)
         ax.set(xscale="log", yscale="log", title=" x ".join(shape), xlabel="radius")

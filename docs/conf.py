@@ -76,7 +76,7 @@ html_title = "skl1inf"
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
 html_theme_options = {
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "show_toc_level": 2,

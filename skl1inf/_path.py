@@ -11,6 +11,7 @@ from sklearn.utils import Bunch, check_array, check_scalar
 from sklearn.utils.validation import _get_feature_names
 
 from ._selector import (
+    SMALLEST_RADIUS,
     L1InfFeatureSelector,
     Progress,
     clone_selector,
@@ -141,6 +142,8 @@ def check_radii(radii):
     radii = np.unique(check_array(radii, ensure_2d=False, input_name="radii"))
     if radii[0] <= 0:
         raise ValueError(f"radii must be positive, got {radii[0]}.")
+    if radii[0] < SMALLEST_RADIUS:
+        raise ValueError(f"radii has {radii[0]}, too small for the range of float32.")
     return radii.astype(np.float64)
 
 

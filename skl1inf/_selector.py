@@ -25,6 +25,9 @@ from sklearn.utils.validation import (
 
 from ._target import Target, check_target, prepare_target
 
+# Weights are in float32.
+SMALLEST_RADIUS = float(np.finfo(np.float32).tiny)
+
 _TARGETS = ("classification", "regression", "unsupervised")
 
 
@@ -304,6 +307,10 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
 
     def _prepare(self, X, y, sample_weight):
         """Return the validated data to train on, and what the training is told."""
+        if self.radius < SMALLEST_RADIUS:
+            raise ValueError(
+                f"radius={self.radius} is too small for the range of float32."
+            )
         data = self._training_data(*self._validate(X, y, sample_weight))
         return data, self._options(data.target)
 

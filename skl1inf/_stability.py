@@ -209,8 +209,8 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
             `max_false_positives` is so small that no feature could be selected.
         """
         random_state = check_random_state(self.random_state)
-        seed = None if self.random_state is None else random_state
-        selector = clone_selector(self.selector, seed)
+        own = None if self.random_state is None else random_state
+        selector = clone_selector(self.selector, own)
         data, options = selector._prepare(X, y, None)
         most = self._most_selected(data.n_features)
         groups = _groups_of_halves(data, self.n_pairs, random_state)

@@ -272,8 +272,6 @@ class _ProjectedMomentum:
 
 def _limits(radius, data):
     """Return the radius of every replica; one out of the range of float32 is inf."""
-    if radius < torch.finfo(torch.float32).tiny:
-        raise ValueError(f"radius={radius} is too small for the range of float32.")
     shape, device = (len(data.weight), 1, 1), data.weight.device
     return torch.full(shape, radius, dtype=torch.float64, device=device).float()
 

@@ -418,8 +418,8 @@ def test_search(searched):
     assert display.ax_.get_ylabel() == "balanced accuracy"
     legend = [text.get_text() for text in display.legend_.get_texts()]
     assert legend[2:] == [
-        f"chosen radius {results['radius'][4]:.3g}: 20 features",
-        f"best radius {results['radius'][6]:.3g}: 28 features",
+        f"chosen radius {results['radius'][4]:.3g}: 20 features a fold",
+        f"best radius {results['radius'][6]:.3g}: 28 features a fold",
     ]
 
 
@@ -451,7 +451,7 @@ def test_stability():
         *selector.feature_names_in_[drawn[:3]]
     ]
     assert display.legend_.get_texts()[0].get_text() == (
-        f"{(probabilities >= 0.7).sum()} selected, at most 1.2 expected to be false"
+        f"{(probabilities >= 0.7).sum()} selected, at most 1.25 expected to be false"
     )
     assert len(display.plot(max_features=7).features_) == 7
 

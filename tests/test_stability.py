@@ -397,7 +397,6 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-@pytest.mark.skipif(sys.platform == "win32", reason="cannot be sent SIGINT there")
 def test_an_interrupted_fit_leaves_no_process():
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

@@ -423,8 +423,11 @@ class RadiusCVDisplay:
                 level, color=VERMILION, linestyle=":", linewidth=0.8
             )
         marks = [
-            f"{name} radius {self.radii[i]:.3g}: {self.n_features[i]:.3g} features"
-            for name, i in [("chosen", chosen), ("best", best)]
+            f"{name} radius {radius:.3g}: {n_features:.3g} features a fold"
+            for name, radius, n_features in [
+                ("chosen", self.radii[chosen], self.n_features[chosen]),
+                ("best", self.radii[best], self.n_features[best]),
+            ]
         ]
         self.legend_ = legend_above(
             ax,

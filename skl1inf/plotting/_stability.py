@@ -178,7 +178,8 @@ class StabilityDisplay:
         n_stable = np.count_nonzero(stable)
         label = f"{n_stable} selected"
         if self.false_positives_bound is not None:
-            label += f", at most {self.false_positives_bound:.2g} expected to be false"
+            bound = np.ceil(100 * self.false_positives_bound) / 100
+            label += f", at most {bound:g} expected to be false"
         self.legend_ = legend_above(
             ax,
             [self.stable_points_, self.threshold_line_],
