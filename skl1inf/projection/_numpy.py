@@ -130,17 +130,17 @@ def row_largest(bits, i):
 
 @kernel(fastmath=FINITE, forceinline=True)
 def take(entry, level, found):
-    """Add an entry to the sum and number of those above a level, and to their gap.
+    """Add an entry to what is above a level, and to the number of those, and their gap.
 
     The gap is the distance from the level to the nearest entry, as its bits: minima of
     integers are vectorised, those of floats are not.
     """
     part, some, gap = found
-    entry = abs(entry)
-    off = FLOAT(abs(entry - level)).view(INTEGER)
+    above = FLOAT(abs(entry) - level)
+    off = FLOAT(abs(above)).view(INTEGER)
     return (
-        part + (entry if entry > level else ZERO),
-        some + (ONE if entry > level else ZERO),
+        part + (above if above > ZERO else ZERO),
+        some + (ONE if above > ZERO else ZERO),
         off if off < gap else gap,
     )
 
@@ -155,7 +155,7 @@ def add_above(Y, i, start, stop, level):
 
 @kernel(inline="always")
 def row_tangent(Y, i, level):
-    """Sum and number of the entries above a level, and their gap: see take."""
+    """Sum above a level, number of the entries that are, and their gap: see take."""
     start, stop, above, number = np.intp(0), Y.shape[1] % ROW_CHUNK, 0.0, 0.0
     nearest = MASK
     while stop <= Y.shape[1]:
@@ -229,13 +229,15 @@ def visits(start, stop, mu, at, gap, visit):
 @kernel(inline="always")
 def update(g, tangent, level, theta, tangents):
     """Take a group's new tangent; tell whether it is new beyond rounding."""
-    above, number, nearest = np.float64(tangent[0]), np.float64(tangent[1]), tangent[2]
+    part, number, nearest = np.float64(tangent[0]), np.float64(tangent[1]), tangent[2]
     total, weight, at, gap = tangents
     if number == 0.0:
         return False
-    # Without a branch, which would be mispredicted half of the time.
+    above = part + number * level
     new = weight[g] != 1.0 / number
     rise = (above - theta) - number * ((total[g] - theta) * weight[g])
+    if new and rise <= 0.0:  # a lower one than before is rounding
+        return False
     total[g], weight[g] = above, 1.0 / number
     # Differences of floats are rounded.
     at[g], gap[g] = level, (1.0 - EPS) * INTEGER(nearest).view(FLOAT)
@@ -510,7 +512,7 @@ def settle(n, total, weight, mu, theta, radius, lanes):
         highest = total[g] if total[g] > highest else highest
     highest *= 1.0 - 2.0**-53
     theta = theta if theta < highest else highest
-    shift = 0.0
+    shift = excess = 0.0
     for _ in range(10):
         slope = 0.0
         for g in range(n):
@@ -521,6 +523,9 @@ def settle(n, total, weight, mu, theta, radius, lanes):
         if slope == 0.0 or abs(excess) <= 2.0 * EPS * radius:
             break
         shift += excess / slope
+    if excess > 0.0:  # a rest below the rounding of the entries
+        for g in range(n):
+            mu[g] *= radius / (radius + excess)
 
 
 @kernel(inline="always")
@@ -562,7 +567,9 @@ def newton(n, Y, rows, visit, size, theta, radius, mu, sums, tangents):
     total, weight, at, gap = tangents
     n_iter, changed = 0, True
     while changed and n_iter < MAX_ITER:
-        theta = advance(n, total, weight, theta, radius)
+        root = advance(n, total, weight, theta, radius)
+        # Only a guess can be too far right: later, a step back is rounding.
+        theta = root if n_iter == 0 or root > theta else theta
         if n_iter == 0:
             n = survivors(n, theta, rows, visit, sums, tangents)
         set_levels(n, theta, size, sums, total, weight, mu)
