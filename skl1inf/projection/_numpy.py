@@ -520,7 +520,7 @@ def settle(n, total, weight, mu, theta, radius, lanes):
             mu[g] = above * weight[g] if above > 0.0 else 0.0
             slope += weight[g] if above > 0.0 else 0.0
         excess = compensated_sum(n, mu, lanes[0], lanes[1]) - radius
-        if slope == 0.0 or abs(excess) <= 2.0 * EPS * radius:
+        if slope == 0.0 or abs(excess) <= 2.0**-51 * radius:
             break
         shift += excess / slope
     if excess > 0.0:  # a rest below the rounding of the entries
