@@ -238,6 +238,11 @@ def test_a_radius_below_the_rounding_of_the_entries(axis, radius):
     assert (1 - 1e-12) * radius <= l1inf_norm(P, axis=axis) <= radius
 
 
+def test_a_radius_below_the_rounding_of_sums():
+    P = project_l1inf(np.ones((513, 4), np.float32), 1e-8)
+    assert 0.999e-8 <= l1inf_norm(P) <= 1e-8
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_roundings_do_not_add_up_in_a_peaked_row(dtype):
     n, m = 500, 1000
