@@ -127,24 +127,26 @@ def refine(
     visit = (level > 0) & (off >= tl.load(gap + groups, mask=groups < n, other=0.0))
     if tl.max(visit.to(tl.int32), 0) == 0:
         return
+    last = tl.load(total + groups, mask=visit, other=0.0)
+    old = tl.load(weight + groups, mask=visit, other=0.0)
+    near = 2 * level > last * old
     level = level.to(Y.dtype.element_ty)
+    base = tl.where(near, level, 0.0)
     above = tl.zeros([GROUPS], tl.float64)
     number = tl.zeros([GROUPS], tl.float64)
     nearest = tl.full([GROUPS], float("inf"), tl.float64)
     for first in range(0, size, BLOCK):
         tile, there = load_tile(Y, groups, first, size, across, along, visit, BLOCK)
         higher = tile > level[:, None]
-        above += tl.sum(tl.where(higher, tile - level[:, None], 0.0), 1).to(tl.float64)
+        above += tl.sum(tl.where(higher, tile - base[:, None], 0.0), 1).to(tl.float64)
         number += tl.sum(higher.to(tl.int32), 1).to(tl.float64)
         distance = tl.where(there, tl.abs(tile - level[:, None]), float("inf"))
         nearest = tl.minimum(nearest, tl.min(distance, 1).to(tl.float64))
-    above += number * level.to(tl.float64)
+    above += number * base.to(tl.float64)
     visit = visit & (number > 0)
     root = tl.load(theta)
-    old = tl.load(weight + groups, mask=visit, other=0.0)
     inverse = 1.0 / tl.maximum(number, 1.0)
-    rise = (tl.load(total + groups, mask=visit, other=0.0) - root) * old
-    rise = (above - root) - number * rise
+    rise = (above - root) - number * ((last - root) * old)
     visit = visit & ((old == inverse) | (rise > 0))  # a lower one is rounding
     new = visit & (old != inverse) & (tl.abs(rise) > 4 * EPS * above)
     tl.store(total + groups, above, mask=visit)
