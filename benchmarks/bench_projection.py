@@ -31,6 +31,14 @@ GRID = [
     (10000, 100, "normal", (0.1, 1, 10, 100, 1000, 10000)),
     (1000, 10000, "normal", (0.1, 1, 10, 100, 1000)),
 ]
+LABELS = {
+    "skl1inf": "skl1inf",
+    "skl1inf_warm": "skl1inf, warm start",
+    "spams": "SPAMS",
+    "chu_semismooth_newton": "Chu et al., Newton",
+    "perez_heap": "Perez et al., heaps",
+    "quattoni_sort": "Quattoni et al., sorting",
+}
 COLUMNS = [
     "n_groups",
     "group_size",
@@ -202,7 +210,10 @@ def tensor_memory():
 
 
 def draw(rows, path):
-    """Draw times of the copy against the share of groups zeroed."""
+    """Draw times of the copy against the share of groups zeroed.
+
+    Of radii that zero the same share, the slowest.
+    """
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(
@@ -212,9 +223,12 @@ def draw(rows, path):
         chosen = [
             r for r in rows if r[:4] == (n_groups, group_size, entries, "float64")
         ]
-        for name in dict.fromkeys(row[6] for row in chosen):
-            points = sorted((row[5], row[9]) for row in chosen if row[6] == name)
-            axis.plot(*zip(*points, strict=True), "o-", label=name, markersize=4)
+        for name, label in LABELS.items():
+            slowest = {}
+            for row in sorted(row for row in chosen if row[6] == name):
+                slowest[row[5]] = max(row[9], slowest.get(row[5], 0.0))
+            points = sorted(slowest.items())
+            axis.plot(*zip(*points, strict=True), "o-", label=label, markersize=4)
         axis.axhline(1, color="gray", linewidth=0.8)
         axis.set(yscale="log", title=f"{n_groups} x {group_size} {entries}")
         axis.set_xlabel("share of groups zeroed")
@@ -251,7 +265,8 @@ def main():
         rows += growth(arguments.runs)
     with open(arguments.output / "projection.csv", "w", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
-    draw(rows, arguments.output / "projection.png")
+    if not arguments.no_peers:
+        draw(rows, arguments.output / "projection.png")
 
 
 if __name__ == "__main__":

@@ -161,6 +161,12 @@ HARD = {
     "falling rows": 10.0 ** np.linspace(12, -12, 120).reshape(120, 1) * np.ones(3),
     "powers of two": 2.0 ** np.arange(-100, 100).reshape(4, 50),
     "a zero row": np.arange(12.0).reshape(4, 3) * [[0], [1], [1], [1]],
+    "entries next to one another": np.nextafter(0.3, np.eye(9, 12)),
+    "rows that the others' rounding hides": np.repeat([1.0, 1e-16], [3, 9])[:, None]
+    * np.linspace(0.1, 1, 7),
+    "flat rows beside a peaked one": np.where(
+        np.arange(200)[:, None] > 0, 0.1, np.eye(200, 40)
+    ),
     "one row": np.arange(1.0, 9)[None],
     "one column": np.arange(1.0, 9)[:, None],
 }
@@ -169,7 +175,7 @@ HARD = {
 @pytest.mark.interpreted
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", HARD)
-@pytest.mark.parametrize("share", [0, 1e-6, 0.01, 0.5, 0.99, 1])
+@pytest.mark.parametrize("share", [0, 1e-40, 1e-24, 1e-6, 0.01, 0.5, 0.99, 1])
 def test_exact_on_hard_matrices(dtype, name, share):
     Y = HARD[name].astype(dtype)
     check_exact(Y, share * l1inf_norm(Y))
@@ -223,6 +229,32 @@ def test_tiny_radius_next_to_groups_of_all_magnitudes(dtype):
     )
     P = check_projection(Y, 1e-6 * l1inf_norm(Y))
     assert l1inf_norm(P) > 0
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("radius", [1e-14, 1e-24 / 3])
+def test_a_radius_below_the_rounding_of_the_entries(axis, radius):
+    P = project_l1inf(np.array([[1.0, 0.7], [0.9, 0.8]]), radius, axis=axis)
+    assert (1 - 1e-12) * radius <= l1inf_norm(P, axis=axis) <= radius
+
+
+def test_a_radius_below_the_rounding_of_sums():
+    P = project_l1inf(np.ones((513, 4), np.float32), 1e-8)
+    assert 0.999e-8 <= l1inf_norm(P) <= 1e-8
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_roundings_do_not_add_up_in_a_peaked_row(dtype):
+    n, m = 500, 1000
+    Y = np.repeat(np.random.default_rng(0).uniform(0.1, 1, (n, 1)), m, 1).astype(dtype)
+    Y[0] = 0
+    Y[0, 0] = 1
+    norm = Y.max(axis=1).astype(np.longdouble).sum()
+    # Every entry of the other rows is clipped.
+    theta = 1e-5 * norm / (1 + np.longdouble(n - 1) / m)
+    P = check_projection(Y, float(norm - 1e-5 * norm))
+    tolerance = {np.float64: 1e-12, np.float32: 1e-6}[dtype]
+    np.testing.assert_allclose(P[0, 0], float(1 - theta), rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.8])

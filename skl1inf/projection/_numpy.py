@@ -129,8 +129,8 @@ def row_largest(bits, i):
 
 
 @kernel(fastmath=FINITE, forceinline=True)
-def take(entry, level, found):
-    """Add an entry to the sum and number of those above a level, and to their gap.
+def take(entry, level, base, found):
+    """Add an entry to the sum, over a base, and number of those above a level, and gap.
 
     The gap is the distance from the level to the nearest entry, as its bits: minima of
     integers are vectorised, those of floats are not.
@@ -139,27 +139,27 @@ def take(entry, level, found):
     entry = abs(entry)
     off = FLOAT(abs(entry - level)).view(INTEGER)
     return (
-        part + (entry if entry > level else ZERO),
+        part + (entry - base if entry > level else ZERO),
         some + (ONE if entry > level else ZERO),
         off if off < gap else gap,
     )
 
 
 @kernel(fastmath=FINITE, forceinline=True)
-def add_above(Y, i, start, stop, level):
+def add_above(Y, i, start, stop, level, base):
     found = ZERO, ZERO, MASK
     for j in range(start, stop):
-        found = take(Y[i, np.uintp(j)], level, found)
+        found = take(Y[i, np.uintp(j)], level, base, found)
     return found
 
 
 @kernel(inline="always")
-def row_tangent(Y, i, level):
-    """Sum and number of the entries above a level, and their gap: see take."""
+def row_tangent(Y, i, level, base):
+    """Sum, number and gap of the entries above a level: see take."""
     start, stop, above, number = np.intp(0), Y.shape[1] % ROW_CHUNK, 0.0, 0.0
     nearest = MASK
     while stop <= Y.shape[1]:
-        part, some, gap = add_above(Y, i, start, stop, level)
+        part, some, gap = add_above(Y, i, start, stop, level, base)
         above += part
         number += some
         nearest = gap if gap < nearest else nearest
@@ -227,15 +227,28 @@ def visits(start, stop, mu, at, gap, visit):
 
 
 @kernel(inline="always")
-def update(g, tangent, level, theta, tangents):
+def base_of(g, level, tangents):
+    """Give what to subtract from the entries above a level before they are summed.
+
+    The level, where they are near to it: their difference is exact. Where they are far
+    above, a difference would be rounded, and none is taken.
+    """
+    total, weight = tangents[0], tangents[1]
+    return level if 2.0 * level > total[g] * weight[g] else ZERO
+
+
+@kernel(inline="always")
+def update(g, tangent, level, base, theta, tangents):
     """Take a group's new tangent; tell whether it is new beyond rounding."""
-    above, number, nearest = np.float64(tangent[0]), np.float64(tangent[1]), tangent[2]
+    part, number, nearest = np.float64(tangent[0]), np.float64(tangent[1]), tangent[2]
     total, weight, at, gap = tangents
     if number == 0.0:
         return False
-    # Without a branch, which would be mispredicted half of the time.
+    above = part + number * base
     new = weight[g] != 1.0 / number
     rise = (above - theta) - number * ((total[g] - theta) * weight[g])
+    if new and rise <= 0.0:  # a lower one than before is rounding
+        return False
     total[g], weight[g] = above, 1.0 / number
     # Differences of floats are rounded.
     at[g], gap[g] = level, (1.0 - EPS) * INTEGER(nearest).view(FLOAT)
@@ -243,16 +256,17 @@ def update(g, tangent, level, theta, tangents):
 
 
 @kernel(fastmath=FINITE, forceinline=True)
-def add_above_four(Y, rows, levels):
+def add_above_four(Y, rows, levels, bases):
     """add_above of four whole rows, which have vectors to share that one can't fill."""
     a, b, c, d = rows
     A, B, C, D = levels
+    base_a, base_b, base_c, base_d = bases
     of_a = of_b = of_c = of_d = ZERO, ZERO, MASK
     for j in range(Y.shape[1]):
-        of_a = take(Y[a, np.uintp(j)], A, of_a)
-        of_b = take(Y[b, np.uintp(j)], B, of_b)
-        of_c = take(Y[c, np.uintp(j)], C, of_c)
-        of_d = take(Y[d, np.uintp(j)], D, of_d)
+        of_a = take(Y[a, np.uintp(j)], A, base_a, of_a)
+        of_b = take(Y[b, np.uintp(j)], B, base_b, of_b)
+        of_c = take(Y[c, np.uintp(j)], C, base_c, of_c)
+        of_d = take(Y[d, np.uintp(j)], D, base_d, of_d)
     return of_a, of_b, of_c, of_d
 
 
@@ -261,11 +275,13 @@ def refine_four(groups, Y, rows, theta, mu, tangents):
     a, b, c, d = groups
     i = np.uintp(rows[a]), np.uintp(rows[b]), np.uintp(rows[c]), np.uintp(rows[d])
     level = FLOAT(mu[a]), FLOAT(mu[b]), FLOAT(mu[c]), FLOAT(mu[d])
-    found = add_above_four(Y, i, level)
-    changed = update(a, found[0], level[0], theta, tangents)
-    changed |= update(b, found[1], level[1], theta, tangents)
-    changed |= update(c, found[2], level[2], theta, tangents)
-    return changed | update(d, found[3], level[3], theta, tangents)
+    base_a, base_b = base_of(a, level[0], tangents), base_of(b, level[1], tangents)
+    base_c, base_d = base_of(c, level[2], tangents), base_of(d, level[3], tangents)
+    found = add_above_four(Y, i, level, (base_a, base_b, base_c, base_d))
+    changed = update(a, found[0], level[0], base_a, theta, tangents)
+    changed |= update(b, found[1], level[1], base_b, theta, tangents)
+    changed |= update(c, found[2], level[2], base_c, theta, tangents)
+    return changed | update(d, found[3], level[3], base_d, theta, tangents)
 
 
 @kernel()
@@ -283,8 +299,9 @@ def row_refine(start, stop, Y, rows, visit, theta, mu, tangents):
     for k in range(start, stop):
         g = visit[k]
         level = FLOAT(mu[g])
-        tangent = row_tangent(Y, np.uintp(rows[g]), level)
-        changed |= update(g, tangent, level, theta, tangents)
+        base = base_of(g, level, tangents)
+        tangent = row_tangent(Y, np.uintp(rows[g]), level, base)
+        changed |= update(g, tangent, level, base, theta, tangents)
     return changed
 
 
@@ -380,7 +397,7 @@ def column_refine(start, stop, Y, rows, visit, theta, mu, tangents):
         for c in range(end - i):
             if level[c] > 0.0:
                 s, k = above[c], number[c]
-                changed |= update(i + c, (s, k, MASK), ZERO, theta, tangents)
+                changed |= update(i + c, (s, k, MASK), ZERO, ZERO, theta, tangents)
     return changed
 
 
@@ -510,7 +527,7 @@ def settle(n, total, weight, mu, theta, radius, lanes):
         highest = total[g] if total[g] > highest else highest
     highest *= 1.0 - 2.0**-53
     theta = theta if theta < highest else highest
-    shift = 0.0
+    shift = excess = 0.0
     for _ in range(10):
         slope = 0.0
         for g in range(n):
@@ -518,9 +535,12 @@ def settle(n, total, weight, mu, theta, radius, lanes):
             mu[g] = above * weight[g] if above > 0.0 else 0.0
             slope += weight[g] if above > 0.0 else 0.0
         excess = compensated_sum(n, mu, lanes[0], lanes[1]) - radius
-        if slope == 0.0 or abs(excess) <= 2.0 * EPS * radius:
+        if slope == 0.0 or abs(excess) <= 2.0**-51 * radius:
             break
         shift += excess / slope
+    if excess > 0.0:  # a rest below the rounding of the entries
+        for g in range(n):
+            mu[g] *= radius / (radius + excess)
 
 
 @kernel(inline="always")
@@ -562,7 +582,9 @@ def newton(n, Y, rows, visit, size, theta, radius, mu, sums, tangents):
     total, weight, at, gap = tangents
     n_iter, changed = 0, True
     while changed and n_iter < MAX_ITER:
-        theta = advance(n, total, weight, theta, radius)
+        root = advance(n, total, weight, theta, radius)
+        # Only a guess can be too far right: later, a step back is rounding.
+        theta = root if n_iter == 0 or root > theta else theta
         if n_iter == 0:
             n = survivors(n, theta, rows, visit, sums, tangents)
         set_levels(n, theta, size, sums, total, weight, mu)

@@ -59,6 +59,7 @@ def advance(
     step,
     n,
     size,
+    MOST: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """Move theta to the root of the tangents, and mu to the highest known level there.
@@ -68,8 +69,9 @@ def advance(
     if tl.load(flags + step) == 0:
         return
     root = tl.load(theta)
+    steps = 0
     moving = root < float("inf")
-    while moving:
+    while moving & (steps < MOST):
         height = tl.zeros([BLOCK], tl.float64)
         slope = tl.zeros([BLOCK], tl.float64)
         for first in range(0, n, BLOCK):
@@ -82,6 +84,7 @@ def advance(
         new = root + excess / tl.maximum(tl.sum(slope), 1e-300)
         moving = (excess > 0) & (new > root)
         root = tl.where(moving, new, root)
+        steps += 1
     for first in range(0, n, BLOCK):
         g = first + tl.arange(0, BLOCK)
         cut = tl.load(sums + g, mask=g < n, other=0.0) - root
@@ -124,23 +127,27 @@ def refine(
     visit = (level > 0) & (off >= tl.load(gap + groups, mask=groups < n, other=0.0))
     if tl.max(visit.to(tl.int32), 0) == 0:
         return
+    last = tl.load(total + groups, mask=visit, other=0.0)
+    old = tl.load(weight + groups, mask=visit, other=0.0)
+    near = 2 * level > last * old
     level = level.to(Y.dtype.element_ty)
+    base = tl.where(near, level, 0.0)
     above = tl.zeros([GROUPS], tl.float64)
     number = tl.zeros([GROUPS], tl.float64)
     nearest = tl.full([GROUPS], float("inf"), tl.float64)
     for first in range(0, size, BLOCK):
         tile, there = load_tile(Y, groups, first, size, across, along, visit, BLOCK)
         higher = tile > level[:, None]
-        above += tl.sum(tl.where(higher, tile, 0.0), 1).to(tl.float64)
+        above += tl.sum(tl.where(higher, tile - base[:, None], 0.0), 1).to(tl.float64)
         number += tl.sum(higher.to(tl.int32), 1).to(tl.float64)
         distance = tl.where(there, tl.abs(tile - level[:, None]), float("inf"))
         nearest = tl.minimum(nearest, tl.min(distance, 1).to(tl.float64))
+    above += number * base.to(tl.float64)
     visit = visit & (number > 0)
     root = tl.load(theta)
-    old = tl.load(weight + groups, mask=visit, other=0.0)
     inverse = 1.0 / tl.maximum(number, 1.0)
-    rise = (tl.load(total + groups, mask=visit, other=0.0) - root) * old
-    rise = (above - root) - number * rise
+    rise = (above - root) - number * ((last - root) * old)
+    visit = visit & ((old == inverse) | (rise > 0))  # a lower one is rounding
     new = visit & (old != inverse) & (tl.abs(rise) > 4 * EPS * above)
     tl.store(total + groups, above, mask=visit)
     tl.store(weight + groups, inverse, mask=visit)
@@ -186,7 +193,7 @@ def newton(Y, axis, sums, largest, radius, guess):
     def move(total, weight, _=None, step=0):
         # Theta is where the kernels keep it.
         state = total, weight, sums, largest, mu, theta, radius, flags, step
-        advance[(1,)](*state, n, size, BLOCK=ADVANCE, num_warps=16)
+        advance[(1,)](*state, n, size, MOST=MAX_ITER, BLOCK=ADVANCE, num_warps=16)
         return theta, mu
 
     with torch.cuda.device_of(Y):
