@@ -17,6 +17,7 @@ README to the same results.
 """
 
 import csv
+from operator import itemgetter
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -95,7 +96,9 @@ def draw_sets(figures, datasets, path):
 
 def draw_projection(rows, axes):
     """Draw the time of the projection, in copies of the matrix, against the radius."""
-    rows = [row for row in rows if row["dtype"] == "float64"]
+    matrix = itemgetter("n_groups", "group_size", "entries", "dtype")
+    compared = {matrix(row) for row in rows if row["algorithm"] in EXACT}
+    rows = [row for row in rows if matrix(row) in compared]
     shapes = [(row["n_groups"], row["group_size"]) for row in rows]
     for ax, shape in zip(axes, dict.fromkeys(shapes), strict=True):
         times = {}

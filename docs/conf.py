@@ -96,6 +96,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "image_srcset": ["2x"],
     "write_computation_times": False,
     "abort_on_example_error": True,
     "within_subsection_order": "gallery_order.position",
