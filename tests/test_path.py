@@ -106,6 +106,7 @@ def test_path_of_every_kind(target, container):
     [
         ({"radii": 1}, ValueError, "radii == 1, must be >= 2"),
         ({"radii": [1.0, -2.0]}, ValueError, "radii must be positive"),
+        ({"radii": [1.0, 1e-300]}, ValueError, "radii has 1e-300, too small"),
         ({"radii": [1.0, np.nan]}, ValueError, "radii contains NaN"),
         ({"selector": SVC()}, TypeError, "selector must be an L1InfFeatureSelector"),
         ({"selector": quick(max_features=151)}, ValueError, "max_features=151"),
