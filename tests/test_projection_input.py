@@ -318,6 +318,7 @@ def test_vectorised_path_agrees(dtype, axis, share, scale):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+@pytest.mark.filterwarnings("ignore:Tensors on CUDA:RuntimeWarning")
 def test_no_kernels_where_they_do_not_run():
     assert _torch._triton() is None
 

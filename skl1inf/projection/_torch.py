@@ -6,6 +6,7 @@ batch of iterations, and rounds the final levels. On CUDA the passes and the ste
 are those of _triton.py, if Triton is there.
 """
 
+import warnings
 from functools import cache, partial
 
 import numpy as np
@@ -31,9 +32,13 @@ def _triton():
     """
     try:
         from . import _triton
-
+    except ImportError:
+        return None
+    try:
         _triton.statistics(torch.ones((1, 1), device="cuda"), axis=1)
-    except Exception:  # Triton's errors have no class in common
+    except Exception as error:  # Triton's errors have no class in common
+        message = f"Tensors on CUDA are projected without Triton, which fails: {error}"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
         return None
     return _triton
 
