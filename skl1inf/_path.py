@@ -10,6 +10,7 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.utils import Bunch, check_array, check_scalar
 from sklearn.utils.validation import _get_feature_names
 
+from ._elimination import best_first
 from ._selector import (
     SMALLEST_RADIUS,
     L1InfFeatureSelector,
@@ -181,9 +182,8 @@ def follow(selector, datasets, radii, options, observer):
 def _path(selector, data, radii, selections):
     n_features = _sizes(selections, selector.max_features or data.n_features)
     nothing = np.zeros(data.n_features, dtype=bool)
-    rankings = np.array(
-        [rank_features(selection, nothing, data) for selection in selections]
-    )
+    orders = best_first([selection.order for selection in selections], data.problem())
+    rankings = np.array([rank_features(order, nothing, data) for order in orders])
     support = rankings <= n_features[:, None]
     ever = support.any(axis=0)
     return Bunch(

@@ -377,7 +377,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         self.__dict__.pop("classes_", None)  # of an earlier fit
         if data.target.classes is not None:
             self.classes_ = data.target.classes
-        self.ranking_ = rank_features(trained.selection, trained.selected, data)
+        self.ranking_ = rank_features(trained.order, trained.selected, data)
         self.n_features_ = int(trained.selected.sum())
         self.support_ = self.ranking_ <= self.n_features_
 
@@ -532,13 +532,13 @@ def _column_statistics(X, sample_weight, standardize):
     return scaler.mean_, scaler.scale_, constant
 
 
-def rank_features(selection, selected, data):
+def rank_features(order, selected, data):
     """Return the ranks of the features, 1 the best, as of `ranking_`.
 
-    The selected come first, constants last; ties in importance go by gradient.
+    That is their place in an order, but the selected come first, constants last.
     """
     group = np.where(data.constant, 2, np.where(selected, 0, 1))
-    order = np.lexsort((-selection.gradient_norms, -selection.importances, group))
+    order = order[np.argsort(group[order], kind="stable")]
     ranking = np.empty(len(order), dtype=int)
     ranking[order] = np.arange(1, len(order) + 1)
     return ranking

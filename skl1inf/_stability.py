@@ -334,7 +334,7 @@ def _count_selections(X, y, halves, selector, options, n_selected, progress):
         selections = rank(problems, selector.radius, options, progress)
     ranks = np.array(
         [
-            rank_features(selection, False, of_half)
+            rank_features(selection.order, False, of_half)
             for selection, of_half in zip(selections, data, strict=True)
         ]
     )

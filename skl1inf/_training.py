@@ -25,6 +25,8 @@ from ._autoencoder import (
     stationarity,
 )
 from ._batch import Batch, Problem, put_features, take_features
+from ._elimination import best_first
+from ._scores import SCORES, NoScore, RelativeWeights
 from .projection import project_l1inf
 
 # The features are ranked along a path of radii that ends at the wanted one: the large
@@ -130,7 +132,8 @@ class Selection:
     weights : ndarray of shape (n_features,)
         The largest absolute weight of every row, relative to the radius.
     importances : ndarray of shape (n_features,)
-        The same, averaged over the path of radii.
+        What ranks the features: the decrease of the loss that each accounts for, or on
+        a path of many radii its relative weight, averaged over the path to the radius.
     gradient_norms : ndarray of shape (n_features,)
         The l1 norm of the rows of the gradient.
     loss, optimality : float
@@ -144,6 +147,11 @@ class Selection:
     loss: float
     optimality: float
 
+    @property
+    def order(self):
+        """The features, the most important first; ties go by gradient."""
+        return np.lexsort((-self.gradient_norms, -self.importances))
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -153,6 +161,8 @@ class Trained:
     ----------
     selection : Selection
         That of the first descent.
+    order : ndarray of shape (n_features,)
+        The features, the best first.
     selected : ndarray of shape (n_features,)
         Mask of the selected features.
     coefs, intercepts : list of ndarray
@@ -164,6 +174,7 @@ class Trained:
     """
 
     selection: Selection
+    order: np.ndarray
     selected: np.ndarray
     coefs: list[np.ndarray]
     intercepts: list[np.ndarray]
@@ -203,16 +214,14 @@ class _Part:
     data: Batch
     network: Network
     M: torch.Tensor  # the momentum, of the shape of W
-    score: torch.Tensor  # the sum of the relative weights, (n_replicas, n_chosen)
 
     @classmethod
     def whole(cls, data, network):
         """Return the part that is all of the features."""
-        score = torch.zeros_like(network.W[:, :, 0], dtype=torch.float64)
-        return cls(None, None, data, network, torch.zeros_like(network.W), score)
+        return cls(None, None, data, network, torch.zeros_like(network.W))
 
     def features(self, mask):
-        """Return the part that is the features of a mask, with a score of its own.
+        """Return the part that is the features of a mask.
 
         Replicas with fewer features than others are filled up.
         """
@@ -224,15 +233,12 @@ class _Part:
             self.data.features(index),
             self.network.features(index),
             take_features(self.M, index),
-            torch.zeros_like(index, dtype=self.score.dtype),
         )
 
     def merge(self, part):
         """Take over what has become of the features of a part."""
         put_features(self.network.W, part.index, part.network.W)
         put_features(self.M, part.index, part.M)
-        self.score.scatter_add_(1, part.index, part.score)
-        part.score.zero_()
 
 
 class _ProjectedMomentum:
@@ -341,14 +347,14 @@ class _Descent:
         if self.options.kind == "unsupervised":
             self.network.normalize_decoder()
 
-    def follow(self, radii, course):
+    def follow(self, radii, course, score):
         """Pass once at each of the `radii`, scoring the features."""
         for radius in radii:
             course.begin_pass()
-            loss, _ = self._pass(_limits(radius, self.whole.data), _FOLLOWING)
-            maxima = row_maxima(self.part.network.W)
-            self.part.score += maxima / radius
-            if course.end_pass(loss, maxima):
+            limits = _limits(radius, self.whole.data)
+            loss, _ = self._pass(limits, _FOLLOWING, score)
+            score.end_pass(self.part, radius)
+            if course.end_pass(loss, row_maxima(self.part.network.W)):
                 break
         self._merge()
 
@@ -363,7 +369,7 @@ class _Descent:
         _project(self.part.network.W, radius)
         for _ in range(n_passes):
             course.begin_pass()
-            loss, gap = self._pass(radius, _SETTLING)
+            loss, gap = self._pass(radius, _SETTLING, NoScore())
             stop = course.end_pass(loss, row_maxima(self.part.network.W))
             if gap is not None:
                 self.moving *= (gap > self.options.tol)[:, None, None]
@@ -371,15 +377,16 @@ class _Descent:
                 break
         self._merge()
 
-    def _pass(self, radius, speeds):
+    def _pass(self, radius, speeds, score):
         """Pass over the data once; return the loss, and the gap where it is known."""
         if self.in_batches:
-            return self._pass_in_batches(radius, speeds), None
+            return self._pass_in_batches(radius, speeds, score), None
         part, gap = self.part, None
         check = self.n_passes % _PASSES_PER_CHECK == 0
         self.n_passes += 1
         if part is self.whole:
             loss, G = self._gradient(part.data.chunks())
+            score.end(part, G)
             if check:
                 W = part.network.W
                 gap = stationarity(W, G, row_norms(G), radius.flatten())
@@ -390,15 +397,17 @@ class _Descent:
                 norms = row_norms(G)
                 part_G = take_features(G, part.index)
                 gap = stationarity(part.network.W, part_G, norms, radius.flatten())
+                score.end(part, part_G)
                 self._merge()
                 G = self._choose(G, norms)
             else:
                 G = part.data.Z.adjoint(D)
+                score.end(part, G)
             G *= self.part.inside[:, :, None]
-        self._step(G, radius, speeds)
+        self._step(G, radius, speeds, score)
         return loss, gap
 
-    def _pass_in_batches(self, radius, speeds):
+    def _pass_in_batches(self, radius, speeds, score):
         data, size = self.whole.data, self.options.batch_size
         order = torch.randperm(data.n_samples, generator=self.generator).numpy()
         losses = []
@@ -407,22 +416,24 @@ class _Descent:
             # In expectation the loss of all, so that the weights keep their effect.
             batch = data.samples(index).scaled(len(order) / len(index))
             loss, G = self._gradient(batch.chunks())
-            self._step(G, radius, speeds)
+            score.end(self.whole, G)
+            self._step(G, radius, speeds, score)
             losses.append(loss)
         return torch.stack(losses).mean(0)
 
     def _gradient(self, chunks):
         return loss_and_gradient(self.network, self.options.objective, chunks)
 
-    def _step(self, G, radius, speeds):
+    def _step(self, G, radius, speeds, score):
         part, (speed, later_speed) = self.part, speeds
+        score.begin(part, G)
         self.adam.update(later_speed * self.moving)
         self._normalize()
         self.first_layer.update(part.network.W, part.M, G, radius, speed * self.moving)
 
     def _choose(self, G, norms):
         """Make a new working set, given the gradient of all; return its own."""
-        old, nothing = self.part, torch.zeros_like(self.whole.score, dtype=torch.bool)
+        old, nothing = self.part, torch.zeros_like(norms, dtype=torch.bool)
         alive = nothing.scatter(1, old.index, row_maxima(old.network.W) > 0)
         inside = nothing.scatter(1, old.index, old.inside)
         n_alive, n_features = alive.sum(1), alive.shape[1]
@@ -494,10 +505,9 @@ def _path(radius, options):
 def _ranked(data, radius, options, course):
     """Follow the path to `radius`: the network, and the importances."""
     network = _initial(data.Z.n_features, options, len(data.weight))
-    descent = _Descent(network, data, options)
-    path = _path(radius, options)
-    descent.follow(path, course)
-    return network, descent.whole.score / len(path)
+    path, score = _path(radius, options), SCORES[options.kind](network.W)
+    _Descent(network, data, options).follow(path, course, score)
+    return network, score.mean(len(path))
 
 
 # Whatever mode the caller is in, the later layers need their gradients.
@@ -537,7 +547,8 @@ def train(
         _Descent(network, data, options).settle(radii, n_left, course)
     (selection,) = _selections(network, data, radii, importances, options)
     loss_curve, optimality = course.loss_curve, selection.optimality
-    selected = selected_features(selection, max_features, second_descent)
+    (order,) = best_first([selection.order], problem)
+    selected = selected_features(selection, order, max_features, second_descent)
     if second_descent and selected.any():
         index = torch.as_tensor(np.flatnonzero(selected), device=options.device)[None]
         small = _initial(data.Z.n_features, options).features(index)
@@ -551,6 +562,7 @@ def train(
         optimality = float(gap)
     return Trained(
         selection,
+        order,
         selected,
         [tensor[0].numpy(force=True) for tensor in (network.W, network.V)],
         [tensor[0, 0].numpy(force=True) for tensor in (network.b, network.c)],
@@ -559,16 +571,17 @@ def train(
     )
 
 
-def selected_features(selection, max_features, second_descent):
+def selected_features(selection, order, max_features, second_descent):
     """Return the mask of the selected features: as many as are alive.
 
-    At most `max_features` of them, the most important ones. A second descent starts
-    anew and may see any features: then the most important of all are taken, those
-    alive before the others where neither lived on the path. Ties go by column.
+    At most `max_features` of them, the first of an order. A second descent starts anew
+    and may see any features, those alive before the others where neither has any
+    importance. Without one, only those alive can be selected.
     """
     alive, n_alive = selection.alive, int(selection.alive.sum())
-    keys = (~alive, -selection.importances)
-    order = np.lexsort(keys if second_descent else keys[::-1])
+    unimportant = selection.importances == 0.0
+    last = unimportant if second_descent else np.ones_like(alive)
+    order = order[np.argsort((last & ~alive)[order], kind="stable")]
     mask = np.zeros_like(alive)
     mask[order[: min(n_alive, max_features)]] = True
     return mask
@@ -656,11 +669,12 @@ def _trace(data, radii, options, observer):
     path, window = _long_path(radii[0], radii[-1], options), options.path_passes
     ends = [window + int(np.argmax(path[window - 1 :] <= radius)) for radius in radii]
     stops = sorted({*ends, *(end - window for end in ends)} - {0})
-    scores, weights, course = {0: 0.0}, {}, _Course(observer, may_stop=False)
+    score, scores, weights = RelativeWeights(network.W), {0: 0.0}, {}
+    course = _Course(observer, may_stop=False)
     with observer.descent("path", len(path)):
         for start, stop in zip([0, *stops[:-1]], stops, strict=True):
-            descent.follow(path[start:stop], course)
-            scores[stop] = descent.whole.score.clone()
+            descent.follow(path[start:stop], course, score)
+            scores[stop] = score.total.clone()
             weights[stop] = row_maxima(network.W) / path[stop - 1]
             if stop == window:
                 solution = Network.stack([network])

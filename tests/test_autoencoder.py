@@ -1,6 +1,7 @@
 """The network's own mathematics: products, gradients and the certificate."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from skl1inf._autoencoder import (
     row_norms,
     stationarity,
 )
-from skl1inf._batch import Batch, Problem, standardize
+from skl1inf._batch import Batch, Problem, standardize, take_features
+from skl1inf._scores import Attribution, NoScore
 from skl1inf._training import (
     Options,
     Selection,
@@ -145,7 +147,8 @@ def test_most_important_are_selected():
     selection = replace(selection, alive=selection.alive.astype(bool))
 
     def selected(max_features, second_descent):
-        mask = selected_features(selection, max_features, second_descent)
+        order = np.array([1, 3, 0, 2, 4])
+        mask = selected_features(selection, order, max_features, second_descent)
         return np.flatnonzero(mask).tolist()
 
     assert selected(5, second_descent=True) == [1, 2, 3]
@@ -217,22 +220,78 @@ def test_sparse_problems_are_traced_as_dense_ones():
             assert_same_selection(x, y)
 
 
-def test_the_path_begins_as_a_fit_does():
-    """At the largest radius the importances are those of a single training."""
+def test_the_path_selects_what_fits_do():
     (problem,) = problems("classification", 1)
-    options = options_for()
-    (path,) = trace([problem], [1.5, 0.6, 0.2], options, Silent())
-    for selection, radius in zip(path, [1.5, 0.6, 0.2], strict=True):
+    radii, options = [1.5, 0.6, 0.2], options_for()
+    (path,) = trace([problem], radii, options, Silent())
+    for selection, radius in zip(path, radii, strict=True):
         fit = train(
             problem, radius, options, Silent(), max_features=600, second_descent=False
         )
         for importances in (fit.selection.importances, selection.importances):
             assert (np.argsort(-importances)[:9] < 9).sum() >= 7
         assert abs(int(selection.alive.sum()) - int(fit.selected.sum())) <= 6
-    fit = train(problem, 1.5, options, Silent(), max_features=600, second_descent=False)
+
+
+def test_importances_on_the_path_are_mean_relative_weights():
+    """At the largest radius, over the passes that a fit makes too."""
+    (problem,) = problems("classification", 1)
+    options, data = options_for(), Batch.from_problem(problem, CPU)
+    (path,) = trace([problem], [1.5, 0.6], options, Silent())
+    network, maxima = _initial(600, options), []
+    descent = _Descent(network, data, options)
+    for radius in 1.5 * np.geomspace(4, 1, 51):
+        descent.follow([radius], _Course(Silent()), NoScore())
+        maxima.append(network.W[0].abs().amax(1).numpy() / radius)
+    np.testing.assert_allclose(path[0].importances, np.mean(maxima, axis=0), atol=1e-6)
+    assert path[1].importances.sum() <= 1.0 + 1e-6
+
+
+def test_attribution_of_a_quadratic_is_exact():
+    """Of ||W - Y||^2 / 2, a sum over the rows, a row accounts for its own decrease."""
+    rng = np.random.default_rng(0)
+    Y = torch.from_numpy(rng.normal(size=(2, 6, 4)))
+    part = SimpleNamespace(index=None, network=SimpleNamespace(W=torch.zeros_like(Y)))
+    score, decreases = Attribution(Y), []
+    for step in range(5):
+        score.end(part, part.network.W - Y)
+        decreases.append((Y.square() - (part.network.W - Y).square()).sum(2) / 2)
+        if step == 2:  # a working set of other features in every replica
+            part.index = torch.tensor([[0, 2, 5], [1, 2, 3]])
+            part.network.W = take_features(part.network.W, part.index)
+            Y = take_features(Y, part.index)
+            known = decreases
+            decreases = []
+        score.begin(part, part.network.W - Y)
+        part.network.W = part.network.W + torch.from_numpy(
+            rng.normal(size=part.network.W.shape)
+        )
+        score.end_pass(part, 1.0)
     np.testing.assert_allclose(
-        path[0].importances, fit.selection.importances, rtol=1e-6, atol=1e-9
+        take_features(score.decrease, part.index), decreases[-1], atol=1e-12
     )
+    untouched = torch.ones_like(known[-1], dtype=bool).scatter(1, part.index, False)
+    np.testing.assert_allclose(score.decrease[untouched], known[-1][untouched])
+
+
+@pytest.mark.parametrize("batch_size", [None, 20])
+def test_importances_share_out_the_decrease_of_the_loss(batch_size):
+    """With the later layers at rest, all of it, up to the steps' curvature."""
+    (problem,) = problems("classification", 1)
+    options = options_for(step=0.002, batch_size=batch_size)
+    data, course = Batch.from_problem(problem, CPU), _Course(Silent())
+    network = _initial(600, options)
+    descent = _Descent(network, data, options)
+    descent.adam.steps = [0.0] * 3
+    score = Attribution(network.W)
+    descent.follow([1.0] * 40, course, score)
+    if batch_size is None:
+        losses = np.array(course.loss_curve)
+        shares = score.total.sum().item()
+        assert losses[-1] < 0.8 * losses[0]
+        assert shares == pytest.approx((losses[0] - losses).sum(), rel=0.01)
+    best = score.mean(40)[0].topk(9).indices
+    assert set(best.tolist()) == set(range(9))
 
 
 def test_working_sets_find_what_all_features_find(monkeypatch):
@@ -268,7 +327,7 @@ def test_a_replica_that_is_stationary_stands_still():
     before = pair.W.clone()
     descent.moving[0] = 0.0
     for _ in range(5):
-        descent._pass(limits, (1.0, 1.0))
+        descent._pass(limits, (1.0, 1.0), NoScore())
     descent._merge()
     np.testing.assert_allclose(pair.W[0], before[0], atol=1e-7)
     assert not torch.equal(pair.W[1], before[1])

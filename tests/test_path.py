@@ -20,6 +20,7 @@ from sklearn.svm import SVC
 
 from skl1inf import L1InfFeatureSelector, L1InfFeatureSelectorCV, radius_path
 from skl1inf._cross_validation import _choose
+from skl1inf._elimination import N_ORDERED, backward_elimination
 from skl1inf.datasets import make_expression
 
 RADII = [0.2, 0.6, 2.0]
@@ -72,12 +73,17 @@ def test_path_says_what_each_radius_selects(classes):
         assert entry == (selected.min() if len(selected) else np.inf)
 
 
-def test_path_begins_with_a_fit(classes):
-    path = radius_path(*classes, radii=RADII, selector=quick())
-    fit = quick(radius=RADII[-1], second_descent=False).fit(*classes)
-    np.testing.assert_allclose(
-        path.importances[-1], fit.feature_importances_, rtol=1e-4, atol=1e-7
-    )
+def test_the_best_features_are_in_order_of_elimination(classes):
+    """The 20 most important features of every radius, ordered as a fit orders its."""
+    X, y = classes
+    path = radius_path(X, y, radii=RADII, selector=quick())
+    T = np.eye(3)[np.unique(y, return_inverse=True)[1]]
+    for importances, ranking in zip(path.importances, path.rankings, strict=True):
+        best = np.flatnonzero(ranking <= N_ORDERED)
+        others = importances[ranking > N_ORDERED]
+        assert importances[best].min() >= others.max()
+        expected = best[backward_elimination(X[:, best], T, np.ones(len(y)))]
+        np.testing.assert_array_equal(np.argsort(ranking)[:N_ORDERED], expected)
 
 
 def test_loss_falls_with_the_radius(classes):

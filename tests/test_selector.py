@@ -28,6 +28,7 @@ from skl1inf import (
     l1inf_norm,
     radius_path,
 )
+from skl1inf._elimination import N_ORDERED, backward_elimination
 
 FITTED = (
     "encoder_weights_",
@@ -171,13 +172,37 @@ def test_fitted_attributes(classes):
     np.testing.assert_array_equal(
         selector.get_support(), selector.ranking_ <= selector.n_features_
     )
-    order = np.argsort(selector.ranking_)[: selector.n_features_]
-    assert (np.diff(selector.feature_importances_[order]) <= 0).all()
     assert selector.n_features_ == selector.support_.sum()
     assert len(selector.loss_curve_) == selector.n_iter_
     assert 0 <= selector.optimality_ <= 2
     np.testing.assert_allclose(selector.mean_, X.mean(axis=0))
     np.testing.assert_array_equal(selector.classes_, [0, 1])
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_ranking(classes, container):
+    """The 20 most important features in order of elimination, then by importance."""
+    X, y = classes
+    X, weight = X.copy(), np.random.default_rng(0).integers(0, 4, len(y))
+    X[:, 7] = 3.0
+    selector = quick(class_weight={0: 1, 1: 3}).fit(container(X), y, weight)
+    order = np.argsort(selector.ranking_)
+    importances = selector.feature_importances_[order]
+    assert importances[:N_ORDERED].min() >= importances[N_ORDERED]
+    assert (np.diff(importances[N_ORDERED:]) <= 0).all()
+    assert order[-1] == 7
+    best, kept = np.sort(order[:N_ORDERED]), weight > 0
+    weight = weight * np.where(y == 1, 3.0, 1.0)
+    expected = backward_elimination(X[kept][:, best], np.eye(2)[y[kept]], weight[kept])
+    np.testing.assert_array_equal(order[:N_ORDERED], best[expected])
+
+
+def test_without_second_descent_the_survivors_rank_first(classes):
+    selector = quick(second_descent=False, radius=0.3).fit(*classes)
+    alive = selector.encoder_weights_.any(axis=1)
+    assert alive.sum() < N_ORDERED
+    np.testing.assert_array_equal(selector.support_, alive)
+    np.testing.assert_array_equal(selector.ranking_ <= alive.sum(), alive)
 
 
 def test_fitted_attributes_hold_no_torch_object(classes):

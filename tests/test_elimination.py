@@ -1,0 +1,130 @@
+"""The order of the best features, by backward elimination."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+from skl1inf import _elimination
+from skl1inf._elimination import N_ORDERED, backward_elimination, best_first
+
+
+def elimination_with_sklearn(X, T, weight):
+    """The same by fits of scikit-learn's Ridge to the terms of those left."""
+    left, leaving = list(range(X.shape[1])), []
+    while left:
+        Z = StandardScaler().fit_transform(X[:, left], sample_weight=weight)
+        terms = PolynomialFeatures(2, include_bias=False).fit(Z)
+        F = StandardScaler().fit_transform(terms.transform(Z), sample_weight=weight)
+        F[:, len(left) :] *= 0.25
+        model = Ridge(alpha=weight.sum(), solver="cholesky")
+        coef = np.atleast_2d(model.fit(F, T, sample_weight=weight).coef_)
+        squares = np.square(coef).sum(axis=0)
+        saliency = (terms.powers_ > 0).T @ squares
+        leaving.append(left.pop(int(saliency.argmin())))
+    return leaving[::-1]
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_against_fits_of_ridge_regression(seed):
+    rng = np.random.default_rng(seed)
+    n_samples, n_features, n_targets = rng.integers([10, 2, 1], [60, 8, 4])
+    X = rng.normal(size=(n_samples, n_features)) @ rng.normal(size=[n_features] * 2)
+    T = X[:, :1] * rng.normal(size=n_targets) + rng.normal(size=(n_samples, n_targets))
+    weight = rng.uniform(0.5, 2, n_samples)
+    order = backward_elimination(X, T, weight)
+    np.testing.assert_array_equal(order, elimination_with_sklearn(X, T, weight))
+
+
+def draw(seed, n_samples=80, n_features=6):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, n_features))
+    T = np.eye(3)[rng.integers(0, 3, n_samples)]
+    X[:, :3] += T
+    return X, T, rng
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_columns_may_be_shifted_and_rescaled(seed):
+    X, T, rng = draw(seed)
+    moved = X * rng.uniform(0.01, 100, 6) * rng.choice([-1, 1], 6) + rng.normal(size=6)
+    order = backward_elimination(X, T, np.ones(80))
+    np.testing.assert_array_equal(order, backward_elimination(moved, T, np.ones(80)))
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_weights_act_as_repetitions(seed):
+    X, T, rng = draw(seed)
+    weight = rng.integers(1, 4, 80)
+    repeated = (np.repeat(array, weight, axis=0) for array in (X, T))
+    np.testing.assert_array_equal(
+        backward_elimination(X, T, weight.astype(float)),
+        backward_elimination(*repeated, np.ones(weight.sum())),
+    )
+
+
+def test_one_of_two_copies_leaves_early():
+    """The copies tell more of the target than the feature that adds to them."""
+    rng = np.random.default_rng(0)
+    factors, noise = rng.normal(size=(200, 2)), rng.normal(size=(200, 4))
+    T = factors @ [[1.2], [1.0]]
+    X = np.column_stack([factors[:, 0], factors[:, 0] + 0.01 * noise[:, 0], noise])
+    X[:, 2] = factors[:, 1] + 0.5 * noise[:, 1]
+    assert np.abs(np.corrcoef(X.T, T.T)[-1, :3]).argmin() == 2
+    order = backward_elimination(X, T, np.ones(200))
+    assert set(order[:2]) in ({0, 2}, {1, 2})
+
+
+def test_features_that_only_matter_together_come_first():
+    X = np.random.default_rng(0).normal(size=(300, 20))
+    T = (X[:, [4]] * X[:, [11]] > 0).astype(float)
+    assert set(backward_elimination(X, T, np.ones(300))[:2]) == {4, 11}
+
+
+def test_constant_columns_leave_first_and_ties_by_column():
+    X, T, _ = draw(0)
+    X[:, [1, 4]] = 7.0
+    order = backward_elimination(X, T, np.ones(80))
+    assert order[-2:].tolist() == [1, 4]
+
+
+def test_chunks_change_nothing(monkeypatch):
+    X, T, rng = draw(0)
+    weight = rng.uniform(0.5, 2, 80)
+    whole = _elimination._moments(X, T, weight / weight.sum(), np.triu_indices(6))
+    monkeypatch.setattr(_elimination, "_CHUNK", 7)
+    parts = _elimination._moments(X, T, weight / weight.sum(), np.triu_indices(6))
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csc_matrix])
+def test_only_the_first_places_change(container):
+    X, T, rng = draw(0, n_features=40)
+    problem = SimpleNamespace(
+        X=container(X), target=T.argmax(axis=1), weight=np.ones(80)
+    )
+    orders = [rng.permutation(40) for _ in range(2)]
+    orders.append(np.append(orders[0][:N_ORDERED][::-1], orders[0][N_ORDERED:]))
+    ordered = best_first(orders, problem)
+    for before, after in zip(orders, ordered, strict=True):
+        best = np.sort(before[:N_ORDERED])
+        expected = best[backward_elimination(X[:, best], T, np.ones(80))]
+        np.testing.assert_array_equal(after[:N_ORDERED], expected)
+        np.testing.assert_array_equal(after[N_ORDERED:], before[N_ORDERED:])
+    # Of the same best features, whatever order they were in.
+    np.testing.assert_array_equal(ordered[0], ordered[2])
+
+
+def test_without_a_target_nothing_changes():
+    problem = SimpleNamespace(X=np.ones((5, 3)), target=None, weight=np.ones(5))
+    (order,) = best_first([np.array([2, 0, 1])], problem)
+    assert order.tolist() == [2, 0, 1]
