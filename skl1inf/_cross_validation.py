@@ -108,7 +108,7 @@ class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator)
         The path on all samples, as :func:`radius_path` returns it.
 
     feature_importances_ : ndarray of shape (n_features,)
-        The importances at `radius_`.
+        The importances at `radius_`, as of :func:`radius_path`: relative weights.
 
     ranking_ : ndarray of shape (n_features,)
         The ranks at `radius_`, 1 being the best.

@@ -87,25 +87,30 @@ def backward_elimination(X, T, weight):
     pairs = np.triu_indices(n_features)
     first, second = (np.append(np.arange(n_features), half) for half in pairs)
     S, C = _moments(X, T, weight / weight.sum(), pairs)
-    left, leaving = np.ones(n_features, dtype=bool), []
+    # As if the variance of every term, 1 for a feature, were larger by 1.
+    S[np.diag_indices_from(S)] += 1.0
+    gone, leaving = np.zeros(n_features, dtype=bool), []
     for _ in range(n_features):
-        terms = np.flatnonzero(left[first] & left[second])
-        i, j = first[terms], second[terms]
-        # As if the variance of every term, 1 for a feature, were larger by 1.
-        ridge = S[np.ix_(terms, terms)] + np.eye(len(terms))
-        share = np.square(linalg.solve(ridge, C[terms], assume_a="pos")).sum(axis=1)
-        saliency = np.bincount(i, share, n_features)
-        saliency += np.bincount(j, np.where(i == j, 0.0, share), n_features)
-        saliency[~left] = np.inf
-        leaving.append(n_features - 1 - saliency[::-1].argmin())
-        left[leaving[-1]] = False
+        factor = linalg.cho_factor(S, check_finite=False)
+        coef = linalg.cho_solve(factor, C, check_finite=False)
+        share = np.square(coef).sum(axis=1)
+        saliency = np.bincount(first, share, n_features)
+        saliency += np.bincount(second, np.where(first == second, 0, share), n_features)
+        saliency[gone] = np.inf
+        leaves = n_features - 1 - saliency[::-1].argmin()
+        leaving.append(leaves)
+        gone[leaves] = True
+        left = np.flatnonzero((first != leaves) & (second != leaves))
+        S, C, first, second = S[left][:, left], C[left], first[left], second[left]
     return np.array(leaving[::-1])
 
 
 def _moments(X, T, weight, pairs):
     """Return the covariances of the terms, and those of the terms with the targets."""
-    X = X - weight @ X
-    X *= _inverse(np.sqrt(weight @ X**2))
+    centre = weight @ X
+    X = X - centre
+    rounding = len(X) * np.finfo(X.dtype).eps * np.abs(centre)
+    X *= _inverse(np.sqrt(weight @ X**2), rounding)
     mean, second = 0.0, 0.0
     for start in range(0, len(X), _CHUNK):
         rows = slice(start, start + _CHUNK)
@@ -115,12 +120,12 @@ def _moments(X, T, weight, pairs):
         mean, second = mean + weighted.sum(axis=0), second + weighted.T @ F
     n_terms = X.shape[1] + len(pairs[0])
     covariance = second - np.outer(mean, mean)
-    scale = _inverse(np.sqrt(covariance.diagonal()[:n_terms].clip(0)))
+    scale = _inverse(np.sqrt(covariance.diagonal()[:n_terms].clip(0)), 1e-7)
     scale[X.shape[1] :] *= _PRODUCT_SCALE
     covariance[:n_terms] *= scale[:, np.newaxis]
     return covariance[:n_terms, :n_terms] * scale, covariance[:n_terms, n_terms:]
 
 
-def _inverse(scale):
-    """Return 1 / scale, 0 where that is zero up to rounding."""
-    return np.where(scale > 1e-7, 1.0 / np.maximum(scale, 1e-7), 0.0)
+def _inverse(scale, rounding):
+    """Return 1 / scale, 0 where the scale is no more than rounding."""
+    return np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > rounding)

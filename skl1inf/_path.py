@@ -69,14 +69,16 @@ def radius_path(
             The largest absolute weight of each feature, relative to the radius.
 
         importances : ndarray of shape (n_radii, n_features)
-            The feature importances at each radius: averages over the path, from four
-            times the radius to the radius.
+            The largest absolute weight of each feature relative to the radius of the
+            pass, averaged over the path from four times the radius to the radius.
 
         support : ndarray of shape (n_radii, n_features), bool
             Mask of the features selected at each radius.
 
         rankings : ndarray of shape (n_radii, n_features)
-            The rank of each feature, 1 being the best.
+            The rank of each feature, 1 being the best: the 20 most important ones by
+            backward elimination, the others by importance, as in
+            :class:`L1InfFeatureSelector`.
 
         n_features : ndarray of shape (n_radii,)
             Number of features selected.
@@ -100,12 +102,13 @@ def radius_path(
 
     Notes
     -----
-    The features selected are the most important ones, as many as rows of the first
-    layer are alive; that number is made to grow with the radius by isotonic regression.
+    The features selected are the best ranked, as many as rows of the first layer are
+    alive; that number is made to grow with the radius by isotonic regression.
 
-    At the largest radius, importances are those of a fit. Further down, the network
-    has been trained for longer than a fit of its own would have been, and the features
-    may differ from those of a fit, the more the smaller the radius is.
+    The features may differ from those of a fit. Below the largest radius, the network
+    has been trained for longer than a fit of its own would have been. And since it
+    comes from a larger radius, weights tell the importance, where a fit to classes,
+    which starts from zero, takes the decrease of the loss.
 
     Examples
     --------

@@ -32,7 +32,7 @@ _TARGETS = ("classification", "regression", "unsupervised")
 
 
 class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
-    """Select the features that a small projected autoencoder keeps alive.
+    r"""Select the features that a small projected autoencoder keeps alive.
 
     The first layer of an autoencoder, a row of weights a feature, is trained inside
     an l1,inf ball: the sum over the features of their largest absolute weight is at
@@ -115,15 +115,19 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         The first layer; its l1,inf norm is at most `radius`.
 
     feature_importances_ : ndarray of shape (n_features,)
-        The largest absolute weight of each feature relative to the radius, averaged
-        over a path of radii from four times `radius` down to `radius` in the first
-        descent (without a target, at `radius`). 0 for a feature that never lived.
+        For classes, the decrease of the training loss that each feature accounts for;
+        for numbers and without a target, its largest absolute weight relative to the
+        radius. Both are averages over the path of radii, from four times `radius` down
+        to `radius` in the first descent (without a target, at `radius`). 0 for a
+        feature that never lived. See the Notes.
 
     ranking_ : ndarray of shape (n_features,)
-        A permutation of 1..n_features, 1 being the best feature: by importance, then
-        by how near a feature that never lived is to coming back, constant columns
-        last. Unlike in :class:`~sklearn.feature_selection.RFE`, the selected features
-        do not all have rank 1. Without a second descent, the survivors come first.
+        A permutation of 1..n_features, 1 being the best feature. With a target, the 20
+        most important features come first, in the order of backward elimination (see
+        the Notes); the others go by importance, then by how near a feature that never
+        lived is to coming back, constant columns last. Unlike in
+        :class:`~sklearn.feature_selection.RFE`, the selected features do not all have
+        rank 1. Without a second descent, the survivors come first.
 
     support_ : ndarray of shape (n_features,)
         Mask of the selected features, the best ranked: as many as rows survive the
@@ -173,10 +177,32 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     `sample_weight` acts as repetition: a sample of weight 2 counts as two samples, and
     one of weight 0 is left out.
 
+    A step of the first layer changes the loss by the integral of the gradient along it,
+    a sum in which every feature has a share (loss change allocation [2]_, by the
+    trapezoidal rule). With :math:`W_t` the first layer at pass t and :math:`G_t` the
+    gradient in it, feature i accounts up to pass t for
+
+    .. math:: \sum_{s < t} \tfrac12 \langle G_{s,i} + G_{s+1,i},
+       W_{s,i} - W_{s+1,i} \rangle,
+
+    and its importance is the average of that over the path, 0 where it is negative.
+
+    What matters of a few features is what they do together. So the 20 most important
+    ones are taken away one by one, each time the one with the smallest sum of squared
+    coefficients in a ridge regression of the target (of indicators for classes) on
+    those left and on their products of two [3]_; the last to leave is the best.
+
     References
     ----------
     .. [1] G. Perez, L. Condat and M. Barlaud, "Near-linear time projection onto the
        l1,infinity ball; application to sparse autoencoders", :arxiv:`2307.09836`.
+
+    .. [2] J. Lan, R. Liu, H. Zhou and J. Yosinski, "LCA: Loss Change Allocation for
+       Neural Network Training", NeurIPS 2019, :arxiv:`1909.01440`.
+
+    .. [3] I. Guyon, J. Weston, S. Barnhill and V. Vapnik, "Gene selection for cancer
+       classification using support vector machines", Machine Learning 46 (2002)
+       389-422, :doi:`10.1023/A:1012487302797`.
 
     Examples
     --------

@@ -130,7 +130,7 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
 
     With classes, both halves of a pair have the same share of each class, up to one
     sample. Each half is standardised on its own, and is ranked by its
-    `feature_importances_`.
+    `feature_importances_` alone, without elimination.
 
     References
     ----------
