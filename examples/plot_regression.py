@@ -60,7 +60,8 @@ for name, model in models.items():
 # genes. The ball finds most of the causes with fewer genes; the F-test finds stand-ins.
 
 selector = models["l1,inf ball"][0]
-first = np.argsort(selector.ranking_)[: selector.n_features_]
+genes = selector.get_support(indices=True)
+first = genes[np.argsort(-selector.feature_importances_[genes])]
 colors = np.where(np.isin(first, causes), "#d55e00", "0.7")
 
 figure, (left, right) = plt.subplots(
@@ -72,6 +73,6 @@ left.set(xlabel="age", ylabel="predicted", title="samples left out")
 left.set(xlim=(20, 75), ylim=(20, 75))
 right.bar(range(len(first)), selector.feature_importances_[first], color=colors)
 right.bar(0, 0, color="#d55e00", label="one of the 10 causes")
-right.set(xlabel="genes selected, the best first", ylabel="importance")
+right.set(xlabel="genes selected", ylabel="importance")
 right.legend()
 plt.show()

@@ -61,8 +61,8 @@ print(reduced.round(2).iloc[:5, :8])
 # %%
 # The best of them first:
 
-best = np.argsort(selector.ranking_)[:10]
-print("best ten:", *srbct.feature_names[best])
+best = np.argsort(selector.ranking_)[:5]
+print("best five:", *srbct.feature_names[best])
 
 # %%
 # Samples not seen before

@@ -111,7 +111,8 @@ class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator)
         The importances at `radius_`, as of :func:`radius_path`: relative weights.
 
     ranking_ : ndarray of shape (n_features,)
-        The ranks at `radius_`, 1 being the best.
+        The ranks at `radius_`, 1 being the best: the 20 most important features by
+        elimination, as in :class:`L1InfFeatureSelector`.
 
     support_ : ndarray of shape (n_features,)
         Mask of the features selected at `radius_`.

@@ -20,31 +20,32 @@ _PRODUCT_SCALE = 0.25
 _CHUNK = 4096
 
 
-def best_first(orders, problem):
-    """Return orders of the features with the first ones in that of elimination.
+def best_first(selections, problem):
+    """Return the features, the best first: the most important by elimination.
 
     Parameters
     ----------
-    orders : sequence of ndarray of shape (n_features,)
-        The features, the most important first.
+    selections : sequence of Selection
+        What says how important the features are.
     problem : Problem
-        The data. Without a target, the orders are left as they are.
+        The data. Without a target, the features are in order of importance.
 
     Returns
     -------
     orders : list of ndarray of shape (n_features,)
+        An order a selection. What has no importance is not put before what has.
     """
-    if problem.target is None:
-        return list(orders)
-    eliminated = {}  # orders often have the same best features
-    for order in orders:
-        best = np.sort(order[:N_ORDERED])
-        if best.tobytes() not in eliminated:
-            eliminated[best.tobytes()] = best[_eliminate(best, problem)]
-    return [
-        np.append(eliminated[np.sort(order[:N_ORDERED]).tobytes()], order[N_ORDERED:])
-        for order in orders
-    ]
+    orders, eliminated = [], {}  # selections often have the same best features
+    for selection in selections:
+        order = selection.order
+        if problem.target is not None:
+            n_best = min(N_ORDERED, np.count_nonzero(selection.importances))
+            best = np.sort(order[:n_best])
+            if best.tobytes() not in eliminated:
+                eliminated[best.tobytes()] = best[_eliminate(best, problem)]
+            order = np.append(eliminated[best.tobytes()], order[n_best:])
+        orders.append(order)
+    return orders
 
 
 def _eliminate(features, problem):
@@ -102,7 +103,7 @@ def backward_elimination(X, T, weight):
         gone[leaves] = True
         left = np.flatnonzero((first != leaves) & (second != leaves))
         S, C, first, second = S[left][:, left], C[left], first[left], second[left]
-    return np.array(leaving[::-1])
+    return np.array(leaving[::-1], dtype=int)
 
 
 def _moments(X, T, weight, pairs):
@@ -120,7 +121,8 @@ def _moments(X, T, weight, pairs):
         mean, second = mean + weighted.sum(axis=0), second + weighted.T @ F
     n_terms = X.shape[1] + len(pairs[0])
     covariance = second - np.outer(mean, mean)
-    scale = _inverse(np.sqrt(covariance.diagonal()[:n_terms].clip(0)), 1e-7)
+    rounding = np.sqrt(len(X) * np.finfo(X.dtype).eps)
+    scale = _inverse(np.sqrt(covariance.diagonal()[:n_terms].clip(0)), rounding)
     scale[X.shape[1] :] *= _PRODUCT_SCALE
     covariance[:n_terms] *= scale[:, np.newaxis]
     return covariance[:n_terms, :n_terms] * scale, covariance[:n_terms, n_terms:]

@@ -185,7 +185,7 @@ def follow(selector, datasets, radii, options, observer):
 def _path(selector, data, radii, selections):
     n_features = _sizes(selections, selector.max_features or data.n_features)
     nothing = np.zeros(data.n_features, dtype=bool)
-    orders = best_first([selection.order for selection in selections], data.problem())
+    orders = best_first(selections, data.problem())
     rankings = np.array([rank_features(order, nothing, data) for order in orders])
     support = rankings <= n_features[:, None]
     ever = support.any(axis=0)

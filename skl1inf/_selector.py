@@ -79,7 +79,8 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         `optimality_` reports, is at most `tol`. Not looked at with mini-batches.
 
     batch_size : int, default=None
-        Number of samples in a mini-batch. None: every step sees all samples.
+        Number of samples in a mini-batch. None: every step sees all samples. With
+        mini-batches, `feature_importances_` are relative weights for classes too.
 
     standardize : bool, default=True
         Centre and scale the features inside. `transform` returns the columns as they
@@ -119,13 +120,13 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         for numbers and without a target, its largest absolute weight relative to the
         radius. Both are averages over the path of radii, from four times `radius` down
         to `radius` in the first descent (without a target, at `radius`). 0 for a
-        feature that never lived. See the Notes.
+        feature that never lived, or did more harm than good. See the Notes.
 
     ranking_ : ndarray of shape (n_features,)
         A permutation of 1..n_features, 1 being the best feature. With a target, the 20
         most important features come first, in the order of backward elimination (see
-        the Notes); the others go by importance, then by how near a feature that never
-        lived is to coming back, constant columns last. Unlike in
+        the Notes); the others go by importance, those of importance 0 by how near they
+        are to coming back, constant columns last. Unlike in
         :class:`~sklearn.feature_selection.RFE`, the selected features do not all have
         rank 1. Without a second descent, the survivors come first.
 
@@ -177,8 +178,9 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     `sample_weight` acts as repetition: a sample of weight 2 counts as two samples, and
     one of weight 0 is left out.
 
-    A step of the first layer changes the loss by the integral of the gradient along it,
-    a sum in which every feature has a share (loss change allocation [2]_, by the
+    For classes, importance is the decrease of the loss that a feature accounts for: a
+    step of the first layer changes the loss by the integral of the gradient along it, a
+    sum in which every feature has a share (loss change allocation [2]_, by the
     trapezoidal rule). With :math:`W_t` the first layer at pass t and :math:`G_t` the
     gradient in it, feature i accounts up to pass t for
 
@@ -190,7 +192,9 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     What matters of a few features is what they do together. So the 20 most important
     ones are taken away one by one, each time the one with the smallest sum of squared
     coefficients in a ridge regression of the target (of indicators for classes) on
-    those left and on their products of two [3]_; the last to leave is the best.
+    those left and on their products of two [3]_; the last to leave is the best. Here
+    the columns are standardised in any case, and at most 20 features are all in this
+    order.
 
     References
     ----------

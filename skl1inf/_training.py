@@ -132,8 +132,8 @@ class Selection:
     weights : ndarray of shape (n_features,)
         The largest absolute weight of every row, relative to the radius.
     importances : ndarray of shape (n_features,)
-        What ranks the features: the decrease of the loss that each accounts for, or on
-        a path of many radii its relative weight, averaged over the path to the radius.
+        What ranks the features, averaged over the path to the radius: the decrease of
+        the loss that each accounts for (fits to classes), or its relative weight.
     gradient_norms : ndarray of shape (n_features,)
         The l1 norm of the rows of the gradient.
     loss, optimality : float
@@ -416,7 +416,6 @@ class _Descent:
             # In expectation the loss of all, so that the weights keep their effect.
             batch = data.samples(index).scaled(len(order) / len(index))
             loss, G = self._gradient(batch.chunks())
-            score.end(self.whole, G)
             self._step(G, radius, speeds, score)
             losses.append(loss)
         return torch.stack(losses).mean(0)
@@ -505,8 +504,11 @@ def _path(radius, options):
 def _ranked(data, radius, options, course):
     """Follow the path to `radius`: the network, and the importances."""
     network = _initial(data.Z.n_features, options, len(data.weight))
-    path, score = _path(radius, options), SCORES[options.kind](network.W)
-    _Descent(network, data, options).follow(path, course, score)
+    descent, path = _Descent(network, data, options), _path(radius, options)
+    # The noise in the gradient of a batch would count as a decrease by its own step.
+    score_of = RelativeWeights if descent.in_batches else SCORES[options.kind]
+    score = score_of(network.W)
+    descent.follow(path, course, score)
     return network, score.mean(len(path))
 
 
@@ -547,7 +549,7 @@ def train(
         _Descent(network, data, options).settle(radii, n_left, course)
     (selection,) = _selections(network, data, radii, importances, options)
     loss_curve, optimality = course.loss_curve, selection.optimality
-    (order,) = best_first([selection.order], problem)
+    (order,) = best_first([selection], problem)
     selected = selected_features(selection, order, max_features, second_descent)
     if second_descent and selected.any():
         index = torch.as_tensor(np.flatnonzero(selected), device=options.device)[None]
@@ -627,7 +629,8 @@ def trace(problems, radii, options, observer) -> list[list[Selection]]:
     """Run the first descent along a path of radii, on several problems.
 
     The weights are those of one path from the largest radius to the smallest, and the
-    importances averages over its last passes: at the largest radius those of `train`.
+    importances their averages over its last passes, as many as `train` follows a path
+    for.
     The rows alive, the loss and the optimality are those of the solution, which starts
     from the one at the next larger radius.
 

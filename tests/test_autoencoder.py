@@ -19,7 +19,7 @@ from skl1inf._autoencoder import (
     stationarity,
 )
 from skl1inf._batch import Batch, Problem, standardize, take_features
-from skl1inf._scores import Attribution, NoScore
+from skl1inf._scores import Attribution, NoScore, RelativeWeights
 from skl1inf._training import (
     Options,
     Selection,
@@ -247,6 +247,35 @@ def test_importances_on_the_path_are_mean_relative_weights():
     assert path[1].importances.sum() <= 1.0 + 1e-6
 
 
+@pytest.mark.parametrize(
+    ("settings", "score_of"),
+    [
+        ({}, Attribution),
+        ({"batch_size": 20}, RelativeWeights),
+        ({"kind": "regression"}, RelativeWeights),
+        ({"kind": "unsupervised"}, RelativeWeights),
+    ],
+)
+def test_importances_of_a_fit(settings, score_of):
+    """What ranks the features: the mean of a score over the path to the radius."""
+    settings = {"kind": "classification", "max_iter": 12, **settings}
+    (problem,) = problems(settings["kind"], 1, n_features=80)
+    if settings["kind"] == "unsupervised":
+        problem = replace(problem, target=None)
+    options = options_for(**settings)
+    fit = train(problem, 1.0, options, Silent(), max_features=9, second_descent=False)
+    network = _initial(80, options)
+    score = score_of(network.W)
+    descent = _Descent(network, Batch.from_problem(problem, CPU), options)
+    largest = 1.0 if settings["kind"] == "unsupervised" else 4.0
+    descent.follow(np.geomspace(largest, 1.0, 9), _Course(Silent()), score)
+    expected = (score.total[0] / 9).clip(0)
+    np.testing.assert_allclose(
+        fit.selection.importances, expected, rtol=1e-4, atol=1e-7
+    )
+    assert fit.selection.importances.any()
+
+
 def test_attribution_of_a_quadratic_is_exact():
     """Of ||W - Y||^2 / 2, a sum over the rows, a row accounts for its own decrease."""
     rng = np.random.default_rng(0)
@@ -270,26 +299,29 @@ def test_attribution_of_a_quadratic_is_exact():
     np.testing.assert_allclose(
         take_features(score.decrease, part.index), decreases[-1], atol=1e-12
     )
+    sums = [known[0], known[1], known[2]]
+    later = [known[-1].scatter(1, part.index, decrease) for decrease in decreases]
+    expected = sum(sums) + sum(later)
+    np.testing.assert_allclose(score.total, expected, atol=1e-12)
+    np.testing.assert_allclose(score.mean(5), (expected / 5).clip(0), atol=1e-12)
     untouched = torch.ones_like(known[-1], dtype=bool).scatter(1, part.index, False)
     np.testing.assert_allclose(score.decrease[untouched], known[-1][untouched])
 
 
-@pytest.mark.parametrize("batch_size", [None, 20])
-def test_importances_share_out_the_decrease_of_the_loss(batch_size):
+def test_importances_share_out_the_decrease_of_the_loss():
     """With the later layers at rest, all of it, up to the steps' curvature."""
     (problem,) = problems("classification", 1)
-    options = options_for(step=0.002, batch_size=batch_size)
+    options = options_for(step=0.002)
     data, course = Batch.from_problem(problem, CPU), _Course(Silent())
     network = _initial(600, options)
     descent = _Descent(network, data, options)
     descent.adam.steps = [0.0] * 3
     score = Attribution(network.W)
     descent.follow([1.0] * 40, course, score)
-    if batch_size is None:
-        losses = np.array(course.loss_curve)
-        shares = score.total.sum().item()
-        assert losses[-1] < 0.8 * losses[0]
-        assert shares == pytest.approx((losses[0] - losses).sum(), rel=0.01)
+    losses = np.array(course.loss_curve)
+    shares = score.total.sum().item()
+    assert losses[-1] < 0.8 * losses[0]
+    assert shares == pytest.approx((losses[0] - losses).sum(), rel=0.01)
     best = score.mean(40)[0].topk(9).indices
     assert set(best.tolist()) == set(range(9))
 

@@ -107,6 +107,35 @@ def test_chunks_change_nothing(monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
+def selection_of(order, n_important=40):
+    importances = np.zeros(len(order))
+    importances[order[:n_important]] = 1.0
+    return SimpleNamespace(order=order, importances=importances)
+
+
+def test_what_has_no_importance_stays_behind():
+    X, T, _ = draw(0)
+    problem = SimpleNamespace(X=X, target=T.argmax(axis=1), weight=np.ones(80))
+    selections = [selection_of(np.arange(6)[::-1], n) for n in (0, 1, 4)]
+    nothing, one, four = best_first(selections, problem)
+    assert nothing.tolist() == one.tolist() == [5, 4, 3, 2, 1, 0]
+    assert set(four[:4]) == {2, 3, 4, 5}
+    assert four[4:].tolist() == [1, 0]
+
+
+def test_squares_of_signs_are_constant():
+    """However many samples add up their rounding."""
+    rng = np.random.default_rng(0)
+    signs = np.repeat([-1.0, 1.0], 100_000)
+    X = 0.1 + 0.3 * np.column_stack([rng.permutation(signs) for _ in range(3)])
+    S, _ = _elimination._moments(
+        X, X[:, :1], np.full(200_000, 5e-6), np.triu_indices(3)
+    )
+    squares = 3 + np.flatnonzero(np.equal(*np.triu_indices(3)))
+    assert not S[squares].any()
+    assert S.diagonal()[3:].any()
+
+
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csc_matrix])
 def test_only_the_first_places_change(container):
     X, T, rng = draw(0, n_features=40)
@@ -115,7 +144,7 @@ def test_only_the_first_places_change(container):
     )
     orders = [rng.permutation(40) for _ in range(2)]
     orders.append(np.append(orders[0][:N_ORDERED][::-1], orders[0][N_ORDERED:]))
-    ordered = best_first(orders, problem)
+    ordered = best_first([selection_of(order) for order in orders], problem)
     for before, after in zip(orders, ordered, strict=True):
         best = np.sort(before[:N_ORDERED])
         expected = best[backward_elimination(X[:, best], T, np.ones(80))]
@@ -127,5 +156,5 @@ def test_only_the_first_places_change(container):
 
 def test_without_a_target_nothing_changes():
     problem = SimpleNamespace(X=np.ones((5, 3)), target=None, weight=np.ones(5))
-    (order,) = best_first([np.array([2, 0, 1])], problem)
+    (order,) = best_first([selection_of(np.array([2, 0, 1]))], problem)
     assert order.tolist() == [2, 0, 1]
