@@ -299,9 +299,8 @@ def test_attribution_of_a_quadratic_is_exact():
     np.testing.assert_allclose(
         take_features(score.decrease, part.index), decreases[-1], atol=1e-12
     )
-    sums = [known[0], known[1], known[2]]
     later = [known[-1].scatter(1, part.index, decrease) for decrease in decreases]
-    expected = sum(sums) + sum(later)
+    expected = sum(known) + sum(later)
     np.testing.assert_allclose(score.total, expected, atol=1e-12)
     np.testing.assert_allclose(score.mean(5), (expected / 5).clip(0), atol=1e-12)
     untouched = torch.ones_like(known[-1], dtype=bool).scatter(1, part.index, False)
