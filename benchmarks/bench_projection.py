@@ -24,7 +24,7 @@ import numpy as np
 from published_projections import PUBLISHED
 
 from skl1inf import l1inf_norm, project_l1inf
-from skl1inf.projection import WarmStart
+from skl1inf.ball import WarmStart
 
 GRID = [
     (1000, 1000, "uniform", (0.001, 0.1, 1, 10, 100, 500, 900)),
@@ -196,7 +196,7 @@ def tensor_memory():
     import torch
     from torch.profiler import ProfilerActivity, profile
 
-    from skl1inf.projection import _torch
+    from skl1inf.ball.kernels import _torch
 
     for dtype in (torch.float64, torch.float32):
         Y = torch.from_numpy(matrix(400, 500, "normal", "float64")).to(dtype)

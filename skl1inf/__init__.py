@@ -14,12 +14,12 @@ _MODULE_OF = {
     "L1InfFeatureSelectorCV": "_cross_validation",
     "radius_path": "_path",
     "L1InfStabilitySelector": "_stability",
-    "l1inf_dual_norm": "projection",
-    "l1inf_norm": "projection",
-    "project_l1": "projection",
-    "project_l12": "projection",
-    "project_l1inf": "projection",
-    "project_l1inf_bilevel": "projection",
+    "l1inf_dual_norm": "ball",
+    "l1inf_norm": "ball",
+    "project_l1": "ball",
+    "project_l12": "ball",
+    "project_l1inf": "ball",
+    "project_l1inf_bilevel": "ball",
 }
 
 __all__ = sorted(_MODULE_OF)

@@ -28,7 +28,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._multitask_solver import CentredLeastSquares, Solver, minimum_norm_solution
-from .projection import l1inf_norm
+from .ball import l1inf_norm
 
 _SOLVER_CONSTRAINTS = {
     "positive": ["boolean"],

@@ -35,7 +35,7 @@ from scipy.linalg.lapack import dpotrf
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, eigsh, lsqr
 
-from .projection import project_l1inf
+from .ball import project_l1inf
 
 MIN_GROWTH = 64  # features that may join a working set at once
 SMALL = 2**20  # entries that an array may always have, however small the data

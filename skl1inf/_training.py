@@ -27,7 +27,7 @@ from ._autoencoder import (
 from ._batch import Batch, Problem, put_features, take_features
 from ._elimination import best_first
 from ._scores import SCORES, NoScore, RelativeWeights
-from .projection import project_l1inf
+from .ball import project_l1inf
 
 # The features are ranked along a path of radii that ends at the wanted one: the large
 # ball lets the loss choose among all features before the small one asks for few. Its

@@ -20,8 +20,8 @@ from skl1inf import (
     project_l1inf_bilevel,
     project_l12,
 )
-from skl1inf.projection import WarmStart
-from skl1inf.projection._numpy import MAX_ITER, SAMPLE_STEP
+from skl1inf.ball import WarmStart
+from skl1inf.ball.kernels._numpy import MAX_ITER, SAMPLE_STEP
 
 DTYPES = [np.float64, np.float32]
 TOLERANCE = {np.float64: 1e-14, np.float32: 1e-6}

@@ -18,7 +18,8 @@ from skl1inf import (
     project_l1inf_bilevel,
     project_l12,
 )
-from skl1inf.projection import WarmStart, _numpy, _torch
+from skl1inf.ball import WarmStart
+from skl1inf.ball.kernels import _numpy, _torch
 
 PROJECTIONS = [project_l1inf, project_l1inf_bilevel, project_l12, project_l1]
 Y = np.random.default_rng(0).standard_normal((30, 20))
@@ -336,7 +337,7 @@ def test_triton_kernels_agree_in_the_interpreter(
     monkeypatch, dtype, shape, axis, share, scale
 ):
     """On the CPU, with TRITON_INTERPRET=1 in the environment."""
-    from skl1inf.projection import _triton
+    from skl1inf.ball.kernels import _triton
 
     monkeypatch.setattr(_torch, "_kernels", lambda Y, axis: _triton)
     rng = np.random.default_rng(0)
@@ -420,7 +421,7 @@ def test_processes_that_compile_at_the_same_time(tmp_path):
 
 def test_import_needs_neither_torch_nor_numba():
     code = (
-        "import sys, skl1inf, skl1inf.projection; "
+        "import sys, skl1inf, skl1inf.ball; "
         "assert not {'torch', 'numba'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

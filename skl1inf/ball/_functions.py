@@ -38,7 +38,7 @@ class WarmStart:
     Examples
     --------
     >>> import numpy as np
-    >>> from skl1inf.projection import WarmStart, project_l1inf
+    >>> from skl1inf.ball import WarmStart, project_l1inf
     >>> warm_start = WarmStart()
     >>> project_l1inf(np.array([[3.0, 1.0], [1.0, 0.0]]), 2, warm_start=warm_start)
     array([[2., 1.],
@@ -164,11 +164,11 @@ def _contiguous(Y, axis):
 
 def _statistics(Y, axis):
     """L1 norm and largest absolute entry of every group, as float64 arrays."""
-    from ._numpy import statistics
+    from .kernels._numpy import statistics
 
     Y, axis = _check_matrix(Y), _check_axis(axis)
     if not isinstance(Y, np.ndarray):
-        from . import _torch
+        from .kernels import _torch
 
         return (numbers.cpu().numpy() for numbers in _torch.statistics(Y, axis))
     return statistics(*_contiguous(Y, axis))
@@ -200,7 +200,7 @@ def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
     >>> l1inf_norm([[3.0, -1.0], [0.0, 2.0]])
     5.0
     """
-    from ._numpy import compensated
+    from .kernels._numpy import compensated
 
     _, largest = _statistics(Y, axis)
     return float(compensated(largest))
@@ -238,7 +238,7 @@ def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
 
 def _project_array(Y, radius, axis, out, *guess):
     """Bring Y and out to C-contiguous layout for the numba kernels."""
-    from ._numpy import project
+    from .kernels._numpy import project
 
     Y = _separate(Y, out)
     source, source_axis = _contiguous(Y, axis)
@@ -336,7 +336,7 @@ def project_l1inf(
     if isinstance(Y, np.ndarray):
         found = _project_array(Y, radius, axis, target, *guess)
     else:
-        from ._torch import project
+        from .kernels._torch import project
 
         found = project(Y, radius, axis, target, *guess)
     if warm_start is not None:

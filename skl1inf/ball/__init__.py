@@ -3,7 +3,7 @@
 Other balls that people compare it with go through the same door.
 """
 
-from ._api import (
+from ._functions import (
     WarmStart,
     l1inf_dual_norm,
     l1inf_norm,

@@ -1,0 +1,1 @@
+"""The passes over the entries: numba on the CPU, torch and Triton on a GPU."""
