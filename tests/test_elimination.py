@@ -6,28 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_elimination import elimination_with_sklearn
 from scipy import sparse
-from sklearn.linear_model import Ridge
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from skl1inf import _elimination
-from skl1inf._elimination import N_ORDERED, backward_elimination, best_first
-
-
-def elimination_with_sklearn(X, T, weight):
-    """The same by fits of scikit-learn's Ridge to the terms of those left."""
-    left, leaving = list(range(X.shape[1])), []
-    while left:
-        Z = StandardScaler().fit_transform(X[:, left], sample_weight=weight)
-        terms = PolynomialFeatures(2, include_bias=False).fit(Z)
-        F = StandardScaler().fit_transform(terms.transform(Z), sample_weight=weight)
-        F[:, len(left) :] *= 0.25
-        model = Ridge(alpha=weight.sum(), solver="cholesky")
-        coef = np.atleast_2d(model.fit(F, T, sample_weight=weight).coef_)
-        squares = np.square(coef).sum(axis=0)
-        saliency = (terms.powers_ > 0).T @ squares
-        leaving.append(left.pop(int(saliency.argmin())))
-    return leaving[::-1]
+from skl1inf.estimators import _elimination
+from skl1inf.estimators._elimination import (
+    N_ORDERED,
+    backward_elimination,
+    best_first,
+)
+from skl1inf.matrices import open_matrix
+from skl1inf.targets import TARGETS
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -107,15 +96,22 @@ def test_chunks_change_nothing(monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
+def problem_of(X, y):
+    kind = TARGETS["unsupervised" if y is None else "classification"]
+    return SimpleNamespace(
+        matrix=open_matrix(X), target=kind.encode(y, np.ones(X.shape[0]), None)
+    )
+
+
 def selection_of(order, n_important=40):
     importances = np.zeros(len(order))
     importances[order[:n_important]] = 1.0
     return SimpleNamespace(order=order, importances=importances)
 
 
-def test_what_has_no_importance_stays_behind():
+def test_features_without_importance_stay_behind():
     X, T, _ = draw(0)
-    problem = SimpleNamespace(X=X, target=T.argmax(axis=1), weight=np.ones(80))
+    problem = problem_of(X, T.argmax(axis=1))
     selections = [selection_of(np.arange(6)[::-1], n) for n in (0, 1, 4)]
     nothing, one, four = best_first(selections, problem)
     assert nothing.tolist() == one.tolist() == [5, 4, 3, 2, 1, 0]
@@ -139,15 +135,13 @@ def test_squares_of_signs_are_constant():
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csc_matrix])
 def test_only_the_first_places_change(container):
     X, T, rng = draw(0, n_features=40)
-    problem = SimpleNamespace(
-        X=container(X), target=T.argmax(axis=1), weight=np.ones(80)
-    )
+    problem = problem_of(container(X), T.argmax(axis=1))
     orders = [rng.permutation(40) for _ in range(2)]
     orders.append(np.append(orders[0][:N_ORDERED][::-1], orders[0][N_ORDERED:]))
     ordered = best_first([selection_of(order) for order in orders], problem)
     for before, after in zip(orders, ordered, strict=True):
         best = np.sort(before[:N_ORDERED])
-        expected = best[backward_elimination(X[:, best], T, np.ones(80))]
+        expected = best[elimination_with_sklearn(X[:, best], T, np.ones(80))]
         np.testing.assert_array_equal(after[:N_ORDERED], expected)
         np.testing.assert_array_equal(after[N_ORDERED:], before[N_ORDERED:])
     # Of the same best features, whatever order they were in.
@@ -155,6 +149,6 @@ def test_only_the_first_places_change(container):
 
 
 def test_without_a_target_nothing_changes():
-    problem = SimpleNamespace(X=np.ones((5, 3)), target=None, weight=np.ones(5))
+    problem = problem_of(np.ones((5, 3)), None)
     (order,) = best_first([selection_of(np.array([2, 0, 1]))], problem)
     assert order.tolist() == [2, 0, 1]

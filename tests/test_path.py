@@ -7,6 +7,7 @@ import pytest
 import sklearn
 from callbacks import Recorder
 from joblib import parallel_config
+from reference_elimination import elimination_with_sklearn
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
@@ -19,9 +20,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skl1inf import L1InfFeatureSelector, L1InfFeatureSelectorCV, radius_path
-from skl1inf._cross_validation import _choose
-from skl1inf._elimination import N_ORDERED, backward_elimination
 from skl1inf.datasets import make_expression
+from skl1inf.estimators._elimination import N_ORDERED
+from skl1inf.estimators._selector_cv import _choose
 
 RADII = [0.2, 0.6, 2.0]
 
@@ -85,7 +86,7 @@ def test_the_best_features_are_in_order_of_elimination(classes):
     ):
         best, others = np.flatnonzero(ranking <= n_best), importances[ranking > n_best]
         assert importances[best].min() >= others.max()
-        expected = best[backward_elimination(X[:, best], T, np.ones(len(y)))]
+        expected = best[elimination_with_sklearn(X[:, best], T, np.ones(len(y)))]
         np.testing.assert_array_equal(np.argsort(ranking)[:n_best], expected)
 
 
@@ -347,15 +348,15 @@ def test_any_estimator_and_sparse_data(classes):
 def test_refuses_bad_parameters_before_any_training(
     classes, params, y, message, monkeypatch
 ):
-    from skl1inf import _training
+    from skl1inf import network
 
-    monkeypatch.setattr(_training, "trace", pytest.fail)
+    monkeypatch.setattr(network, "trace", pytest.fail)
     with pytest.raises(ValueError, match=message):
         quick_cv(**params).fit(classes[0], classes[1] if y == 0 else None)
 
 
 def test_an_interrupted_fit_leaves_the_earlier_one(classes, monkeypatch):
-    from skl1inf import _cross_validation
+    from skl1inf.estimators import _selector_cv
 
     model = quick_cv().fit(*classes)
     before = dict(vars(model))
@@ -363,7 +364,7 @@ def test_an_interrupted_fit_leaves_the_earlier_one(classes, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_cross_validation._Folds, "run", interrupt)
+    monkeypatch.setattr(_selector_cv._Folds, "run", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.set_params(radii=[1.0, 3.0]).fit(*classes)
     after = {name: vars(model)[name] for name in before if name.endswith("_")}

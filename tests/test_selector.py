@@ -11,6 +11,7 @@ import sklearn
 import skops.io
 import torch
 from callbacks import Recorder
+from reference_elimination import elimination_with_sklearn
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
@@ -28,7 +29,7 @@ from skl1inf import (
     l1inf_norm,
     radius_path,
 )
-from skl1inf._elimination import N_ORDERED, backward_elimination
+from skl1inf.estimators._elimination import N_ORDERED
 
 FITTED = (
     "encoder_weights_",
@@ -193,7 +194,8 @@ def test_ranking(classes, container):
     assert order[-1] == 7
     best, kept = np.sort(order[:N_ORDERED]), weight > 0
     weight = weight * np.where(y == 1, 3.0, 1.0)
-    expected = backward_elimination(X[kept][:, best], np.eye(2)[y[kept]], weight[kept])
+    T = np.eye(2)[y[kept]]
+    expected = elimination_with_sklearn(X[kept][:, best], T, weight[kept])
     np.testing.assert_array_equal(order[:N_ORDERED], best[expected])
 
 
@@ -300,29 +302,30 @@ def test_sparse_equals_dense(container):
 
 def test_sparse_is_never_densified_as_a_whole(monkeypatch):
     """A matrix whose dense form has many chunks is worked on in chunks."""
-    from skl1inf import _batch
+    from skl1inf.matrices._sparse import StandardizedSparse
+    from skl1inf.network import _problem
 
-    monkeypatch.setattr(_batch, "_CHUNK_ENTRIES", 1000)
+    monkeypatch.setattr(_problem, "_CHUNK_ENTRIES", 1000)
     largest = []
-    transposed = _batch.SparseMatrix.transposed
+    transposed = StandardizedSparse.transposed
 
     def record(matrix):
         largest.append(matrix.n_samples * matrix.n_features)
         return transposed(matrix)
 
-    monkeypatch.setattr(_batch.SparseMatrix, "transposed", record)
+    monkeypatch.setattr(StandardizedSparse, "transposed", record)
     X = sparse.random_array((200, 50), density=0.1, format="csr", rng=0)
     quick(max_iter=3, reconstruction_weight=0.01).fit(X, np.arange(200) % 2)
     assert max(largest) <= 1000
 
 
 def test_chunks_change_nothing(classes, monkeypatch):
-    from skl1inf import _batch
+    from skl1inf.network import _problem
 
     X, y = classes
     selector = quick(reconstruction_weight=0.01)
     whole = clone(selector).fit(X, y)
-    monkeypatch.setattr(_batch, "_CHUNK_ENTRIES", 50 * 300)
+    monkeypatch.setattr(_problem, "_CHUNK_ENTRIES", 50 * 300)
     assert_same_fit(whole, selector.fit(X, y), rtol=1e-3, atol=1e-5)
 
 

@@ -174,13 +174,12 @@ def test_promise_is_kept_on_exchangeable_noise(n_true, params):
 )
 @settings(max_examples=60, deadline=None)
 def test_halves_are_disjoint_and_have_every_class(counts, seed):
-    from skl1inf._selector import TrainingData
-    from skl1inf._stability import _groups_of_halves
+    from skl1inf.estimators._base import Data
+    from skl1inf.estimators._stability import _groups_of_halves
 
     y = np.repeat(np.arange(len(counts)), counts)
     X = np.random.default_rng(seed).normal(size=(len(y), 3))
-    settings = "classification", np.ones(len(y)), True, None
-    data = TrainingData.prepare(X, y, *settings)
+    data = Data.validate(L1InfFeatureSelector(), X, y, None)
     groups = _groups_of_halves(data, 7, np.random.RandomState(seed))
     assert [len(group) for group in groups] == [10, 4]
     halves = [half for group in groups for half in group]
