@@ -120,8 +120,8 @@ def _warn_if_suspicious(y, kind):
     n_values = len(np.unique(y))
     if kind is Numbers:
         what, other = "numbers", "classification"
-        few = n_values <= min(_FEW_VALUES, len(y) / 2)
-        suspicious = n_values == 2 or (few and np.all(y == np.rint(y)))
+        few = 2 < n_values <= min(_FEW_VALUES, len(y) / 2)
+        suspicious = n_values == 2 or (few and np.array_equal(y, np.rint(y)))
     else:
         what, other = "classes", "regression"
         suspicious = n_values >= max(_MANY_CLASSES, len(y) / _SMALL_CLASS)
@@ -132,5 +132,5 @@ def _warn_if_suspicious(y, kind):
             f'"{"regression" if kind is Numbers else "classification"}" to silence '
             "this warning.",
             UserWarning,
-            stacklevel=6,  # the caller of fit
+            stacklevel=7,  # the caller of fit
         )
