@@ -1,6 +1,23 @@
 """Feature selection with the l1,inf ball, scikit-learn compatible."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .ball import (
+        l1inf_dual_norm,
+        l1inf_norm,
+        project_l1,
+        project_l1inf,
+        project_l1inf_bilevel,
+        project_l12,
+    )
+    from .estimators._multitask import L1InfMultiTaskRegressor, l1inf_path
+    from .estimators._multitask_cv import L1InfMultiTaskRegressorCV
+    from .estimators._path import radius_path
+    from .estimators._selector import L1InfFeatureSelector
+    from .estimators._selector_cv import L1InfFeatureSelectorCV
+    from .estimators._stability import L1InfStabilitySelector
 
 __version__ = "0.2.0.dev0"
 
