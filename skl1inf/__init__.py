@@ -7,9 +7,9 @@ __version__ = "0.1.0.dev0"
 # Each public name and the module that defines it. Modules load when a name is
 # first used, so that ``import skl1inf`` costs no more than ``import sklearn``.
 _MODULE_OF = {
-    "L1InfMultiTaskRegressor": "_multitask",
-    "L1InfMultiTaskRegressorCV": "_multitask",
-    "l1inf_path": "_multitask",
+    "L1InfMultiTaskRegressor": "estimators._multitask",
+    "L1InfMultiTaskRegressorCV": "estimators._multitask_cv",
+    "l1inf_path": "estimators._multitask_path",
     "L1InfFeatureSelector": "_selector",
     "L1InfFeatureSelectorCV": "_cross_validation",
     "radius_path": "_path",
