@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 from .._sklearn import _check_sample_weight
 from ..matrices import Matrix, open_matrix
 from ..targets import Target, check_target
+from ._callbacks import describe
 
 # Weights are in float32.
 SMALLEST_RADIUS = float(np.finfo(np.float32).tiny)
@@ -156,6 +157,12 @@ class PreparedData:
     def n_features(self):
         """Number of features."""
         return self.data.matrix.shape[1]
+
+    @property
+    def described(self):
+        """The samples as callbacks are told of them."""
+        data = self.data
+        return describe(data.matrix.X, data.y, data.sample_weight)
 
     def problem(self):
         """Return the problem that is trained on."""

@@ -11,7 +11,7 @@ from sklearn.utils import Bunch, check_array, check_scalar
 from sklearn.utils.validation import validate_data
 
 from ._base import SMALLEST_RADIUS, prepare
-from ._callbacks import Progress
+from ._callbacks import TrainingProgress
 from ._elimination import best_first
 from ._selector import L1InfFeatureSelector, clone_selector
 
@@ -130,8 +130,8 @@ def radius_path(
 def _follow_one(selector, prepared, radii, options):
     """Follow the path while the callbacks of the selector look on."""
     context = selector._init_callback_context(max_subtasks=1)
-    progress = Progress(selector, context, prepared.data)
-    with progress.training():
+    progress = TrainingProgress(selector, context, prepared.described)
+    with progress.task():
         (path,) = follow(selector, [prepared], radii, options, progress)
     return path
 

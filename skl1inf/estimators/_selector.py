@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._sklearn import Interval, StrOptions, _fit_context
 from ..targets import TARGETS
 from ._base import X_CHECKS, L1InfSelectorBase, prepare, select
-from ._callbacks import Progress
+from ._callbacks import TrainingProgress
 from ._elimination import best_first
 
 
@@ -309,9 +309,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         from ..network import retrain, train
 
         context = self._init_callback_context(max_subtasks=1 + self.second_descent)
-        progress = Progress(self, context, prepared.data)
+        progress = TrainingProgress(self, context, prepared.described)
         problem = prepared.problem()
-        with progress.training():
+        with progress.task():
             trained = train(problem, self.radius, options, progress)
             (order,) = best_first([trained.selection], problem)
             most = self.max_features or prepared.n_features

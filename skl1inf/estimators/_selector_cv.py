@@ -32,7 +32,7 @@ from .._sklearn import (
 )
 from ..targets import TARGETS
 from ._base import Data, L1InfSelectorBase, training_options
-from ._callbacks import Progress
+from ._callbacks import TrainingProgress
 from ._path import check_radii, follow
 from ._selector import L1InfFeatureSelector, clone_selector
 
@@ -251,8 +251,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             routed.scorer.score,
         )
         context = self._init_callback_context(max_subtasks=2)
-        progress = Progress(self, context, prepared.data)
-        with progress.training():
+        progress = TrainingProgress(self, context, prepared.described)
+        with progress.task():
             (path,) = follow(selector, [prepared], radii, options, progress)
             results = self._cross_validate(folds, progress)
         self._set_fitted(path, results)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from .._sklearn import Interval, _fit_context
 from ._base import L1InfSelectorBase, prepare
-from ._callbacks import Progress
+from ._callbacks import TrainingProgress
 from ._selector import L1InfFeatureSelector, clone_selector
 
 # Halves that are trained at once, as one batched network, in pairs. It does not depend
@@ -217,7 +217,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
             context.subcontext("halves", task_id=1 + i, max_subtasks=None)
             for i in range(len(groups))
         ]
-        with Progress(self, context, prepared.data).training():
+        with TrainingProgress(self, context, prepared.described).task():
             fitted = self._fit_on_all(clone(selector), prepared, options, on_all)
             n_selected = min(fitted.n_features_, most)
             counts = Parallel(n_jobs=self.n_jobs)(
@@ -227,7 +227,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
                     selector,
                     options,
                     n_selected,
-                    Progress(self, group_context),
+                    TrainingProgress(self, group_context),
                 )
                 for halves, group_context in zip(groups, on_halves, strict=True)
             )
@@ -253,7 +253,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
         """Return the selector fitted on all the samples, as a task of its own."""
         with (
             context.propagate_callback_context(selector),
-            Progress(self, context, prepared.data).training(),
+            TrainingProgress(self, context, prepared.described).task(),
         ):
             selector._train(prepared, options)
         return selector
@@ -314,7 +314,7 @@ def _count_selections(data, halves, selector, options, n_selected, progress):
     from ..network import rank
 
     prepared = [data.take_samples(half).prepare(selector) for half in halves]
-    with progress.training():
+    with progress.task():
         problems = [of_half.problem() for of_half in prepared]
         selections = rank(problems, selector.radius, options, progress)
     ranks = np.array(

@@ -49,7 +49,7 @@ class DenseMatrix(Matrix):
 
     def centred(self, index, mean, root):
         """Return ``root * (X - mean)`` of the features `index`."""
-        return DenseColumns(self.X[:, index], mean[index], root)
+        return DenseColumns(self.X[:, index], mean, root)
 
 
 class StandardizedDense(Standardized):

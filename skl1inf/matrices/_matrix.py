@@ -35,7 +35,7 @@ class Matrix(Protocol):
     def centred(self, index, mean, root):
         """Return ``root * (X - mean)`` of the features `index`, for the linear model.
 
-        ``root`` has one entry a sample.
+        ``mean`` has one entry a chosen feature, ``root`` one a sample.
         """
 
     def statistics(self, weight):

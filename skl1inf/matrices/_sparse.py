@@ -36,7 +36,7 @@ class SparseMatrix(Matrix):
 
     def centred(self, index, mean, root):
         """Return ``root * (X - mean)`` of the features `index`."""
-        return SparseColumns(self.X[:, index], mean[index], root)
+        return SparseColumns(self.X[:, index], mean, root)
 
 
 class StandardizedSparse(Standardized):

@@ -1,0 +1,313 @@
+"""The linear model with its radius chosen by cross-validation."""
+
+from collections.abc import Iterable
+from numbers import Integral
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import sparray, spmatrix
+from sklearn import get_config
+from sklearn.callback import with_callbacks
+from sklearn.model_selection import BaseCrossValidator, check_cv
+from sklearn.utils import Bunch
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import validate_data
+
+from .._sklearn import _fit_context, _raise_for_params
+from ..ball import L1InfBall
+from ..linear import Solver
+from ._callbacks import Progress, describe
+from ._multitask import (
+    SOLVER_CONSTRAINTS,
+    L1InfLinearModel,
+    L1InfMultiTaskRegressor,
+    open_loss,
+)
+from ._multitask_path import PATH_CONSTRAINTS, check_radii, make_grid, walk
+
+MODEL_ATTRIBUTES = ("coef_", "intercept_", "alpha_", "dual_gap_", "n_iter_")
+
+
+class L1InfMultiTaskRegressorCV(L1InfLinearModel):
+    """:class:`L1InfMultiTaskRegressor` with the radius chosen by cross-validation.
+
+    Every fold solves a path of radii, each radius from the solution of the one
+    before. The radius with the smallest mean squared error over the folds is taken,
+    and the model fitted at it on all the data.
+
+    Read more in the :ref:`User Guide <multitask>`.
+
+    Parameters
+    ----------
+    radii : int or array-like of shape (n_radii,), default=100
+        The radii, or their number. A number means as many radii in geometric
+        progression up to the l1,inf norm of the least-squares solution of minimum
+        Frobenius norm of all the data.
+
+    eps : float, default=1e-3
+        Ratio of the smallest to the largest radius where `radii` is a number.
+
+    fit_intercept : bool, default=True
+        Whether to fit an intercept, which is not in the ball.
+
+    positive : bool, default=False
+        Whether to force the coefficients to be non-negative.
+
+    max_iter : int, default=10000
+        Maximum number of steps at each radius.
+
+    tol : float, default=1e-4
+        The largest duality gap, as a multiple of the objective of the best constant
+        prediction.
+
+    precompute : 'auto' or bool, default='auto'
+        Whether to use the Gram matrix of the features of the working set.
+
+    cv : int, cross-validation generator or iterable, default=None
+        The folds: None for 5-fold cross-validation, a number of folds, a
+        splitter of scikit-learn, or an iterable of (train, test) indices.
+
+    n_jobs : int, default=None
+        Number of folds that are worked on at once. None means 1 unless in a
+        :obj:`joblib.parallel_config` context, -1 all processors.
+
+    Attributes
+    ----------
+    radius_ : float
+        The radius chosen: the smallest of those with the least error.
+
+    radii_ : ndarray of shape (n_radii,)
+        The radii compared, increasing.
+
+    mse_path_ : ndarray of shape (n_radii, n_folds)
+        Mean squared error on the test set of each fold, weighted by the sample
+        weights, averaged over the targets.
+
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        The coefficients at `radius_`, with columns of zeros for the features not
+        used.
+
+    intercept_ : float or ndarray of shape (n_targets,)
+        The intercept, zero where ``fit_intercept=False``.
+
+    sparse_coef_ : sparse matrix of shape (1, n_features) or (n_targets, n_features)
+        `coef_` as a CSR matrix.
+
+    alpha_ : float
+        The multiplier of the constraint at `radius_`.
+
+    dual_gap_ : float
+        Duality gap at `radius_`.
+
+    n_iter_ : int
+        Number of steps taken at `radius_`.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, where `X` has names that are strings.
+
+    See Also
+    --------
+    L1InfMultiTaskRegressor : The model at one radius, with references.
+    l1inf_path : The solutions along a path of radii.
+    sklearn.linear_model.MultiTaskLassoCV : The l2,1 penalty instead of the l1,inf
+        ball.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skl1inf import L1InfMultiTaskRegressorCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((50, 100))
+    >>> Y = X[:, :2] @ [[2.0, 1.0, -2.0], [1.0, -1.0, 1.0]]
+    >>> model = L1InfMultiTaskRegressorCV(radii=[1, 2, 3, 4]).fit(X, Y)
+    >>> model.radius_
+    3.0
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **PATH_CONSTRAINTS,
+        "fit_intercept": ["boolean"],
+        **SOLVER_CONSTRAINTS,
+        "cv": ["cv_object"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        radii: int | ArrayLike = 100,
+        eps: float = 1e-3,
+        fit_intercept: bool = True,
+        positive: bool = False,
+        max_iter: int = 10_000,
+        tol: float = 1e-4,
+        precompute: bool | Literal["auto"] = "auto",
+        cv: int | BaseCrossValidator | Iterable | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.radii = radii
+        self.eps = eps
+        self.fit_intercept = fit_intercept
+        self.positive = positive
+        self.max_iter = max_iter
+        self.tol = tol
+        self.precompute = precompute
+        self.cv = cv
+        self.n_jobs = n_jobs
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    @np.errstate(all="ignore")
+    def fit(
+        self,
+        X: ArrayLike | sparray | spmatrix,
+        y: ArrayLike,
+        sample_weight: float | ArrayLike | None = None,
+        **params,
+    ) -> Self:
+        """Choose the radius and fit the coefficients.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data. float32 is kept.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Target values.
+
+        sample_weight : float or array-like of shape (n_samples,), default=None
+            Weights of the samples, which act as repetitions, in fitting and in the
+            error of each fold.
+
+        **params : dict
+            Parameters for the splitter, `groups` for instance, where metadata
+            routing is enabled.
+
+        Returns
+        -------
+        self : L1InfMultiTaskRegressorCV
+            The fitted model.
+
+        Raises
+        ------
+        ValueError
+            If an array is empty, non-finite, complex or of the wrong shape, or a
+            radius is not positive or a weight negative, or a part of a fold has no
+            sample of positive weight.
+        """
+        _raise_for_params(params, self, "fit")
+        data = describe(X, y, sample_weight)
+        X_as_given = X
+        X, y, sample_weight = self._validate(X, y, sample_weight)
+        radii = check_radii(self.radii)
+        split_params = self._route(sample_weight, params).splitter.split
+        folds = list(check_cv(self.cv).split(X, y, **split_params))
+        _check_folds(folds, sample_weight, len(y))
+        loss = open_loss(X, y, sample_weight, self.fit_intercept)
+        validate_data(self, X_as_given, skip_check_array=True)  # names and number
+        radii = make_grid(radii, self.eps, loss)
+        context = self._init_callback_context(
+            max_subtasks=len(folds) + 1, sequential_subtasks=False
+        )
+        with Progress(self, context, data).task(self._fitted_model) as progress:
+            errors = Parallel(n_jobs=self.n_jobs)(
+                delayed(_fold_errors)(
+                    X,
+                    y,
+                    sample_weight,
+                    train,
+                    test,
+                    radii,
+                    self.get_params(deep=False),
+                    progress.part("fold", task_id=fold),
+                )
+                for fold, (train, test) in enumerate(folds)
+            )
+            self.radii_, self.mse_path_ = radii, np.column_stack(errors)
+            self.radius_ = float(radii[np.argmin(self.mse_path_.mean(axis=1))])
+            refit_progress = progress.part("refit", task_id=len(folds))
+            self._refit(X, y, sample_weight, refit_progress)
+        return self
+
+    def _refit(self, X, y, sample_weight, progress):
+        """Fit the model at the chosen radius and take its attributes over."""
+        model = L1InfMultiTaskRegressor(
+            self.radius_,
+            fit_intercept=self.fit_intercept,
+            positive=self.positive,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            precompute=self.precompute,
+        )
+        with (
+            progress.context.propagate_callback_context(model),
+            progress.task(self._fitted_model),
+        ):
+            model.fit(X, y, sample_weight=sample_weight)
+            for name in MODEL_ATTRIBUTES:
+                setattr(self, name, getattr(model, name))
+
+    def _fitted_model(self):
+        return {name: getattr(self, name) for name in MODEL_ATTRIBUTES}
+
+    def _route(self, sample_weight, params):
+        if not get_config()["enable_metadata_routing"]:
+            return Bunch(splitter=Bunch(split={}))
+        return process_routing(self, "fit", sample_weight=sample_weight, **params)
+
+    def get_metadata_routing(self):
+        """Get metadata routing of this object.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            A :class:`~sklearn.utils.metadata_routing.MetadataRouter` encapsulating
+            routing information.
+        """
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                splitter=check_cv(self.cv),
+                method_mapping=MethodMapping().add(caller="fit", callee="split"),
+            )
+        )
+
+
+def _check_folds(folds, sample_weight, n_samples):
+    weight = np.ones(n_samples) if sample_weight is None else sample_weight
+    if not all(weight[part].any() for fold in folds for part in fold):
+        raise ValueError(
+            "cv makes a training or test set without a sample of positive weight."
+        )
+
+
+@np.errstate(all="ignore")
+def _fold_errors(X, y, sample_weight, train, test, radii, params, progress):
+    """Return the weighted mean squared error on `test` at every radius."""
+    with progress.task():
+        weight = None if sample_weight is None else sample_weight[train]
+        loss = open_loss(X[train], y[train], weight, params["fit_intercept"])
+        solver = Solver(
+            loss,
+            L1InfBall(params["positive"]),
+            precompute=params["precompute"],
+            dtype=X.dtype,
+        )
+        X, Y = X[test], y[test].reshape(len(test), -1)
+        weight = None if sample_weight is None else sample_weight[test]
+        errors = np.empty(len(radii))
+        for k in walk(solver, radii, params["tol"], params["max_iter"]):
+            prediction = X[:, solver.features] @ solver.rows
+            residual = Y - prediction - loss.intercept(solver.features, solver.rows)
+            errors[k] = np.average((residual**2).mean(axis=1), weights=weight)
+    return errors

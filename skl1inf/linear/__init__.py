@@ -1,0 +1,9 @@
+"""The linear model: least squares with coefficients in the l1,inf ball.
+
+Arrays in, arrays out. The equation is in `_loss.py`, the method in `_solver.py`.
+"""
+
+from ._loss import CentredLeastSquares
+from ._solver import Solver
+
+__all__ = ["CentredLeastSquares", "Solver"]

@@ -1,0 +1,93 @@
+"""Newton steps on a face of the ball.
+
+Once the projection has found the entries that sit at their row's bound, the rest is
+a least-squares problem with linear equations as constraints, on a face of the ball
+[1]_.
+
+References
+----------
+.. [1] Nocedal, Wright, "Numerical Optimization", 2nd ed. 2006, section 16.7
+   (gradient projection with subspace minimisation).
+"""
+
+import numpy as np
+from scipy import linalg
+from scipy.linalg.blas import dtrsm
+from scipy.linalg.lapack import dpotrf
+
+DAMPING = 1e-7  # of the Hessian's diagonal, added to it
+
+
+def newton_step(working_set, constraint, W, gradient):
+    """Project the minimiser of the face that holds W; None where there is none."""
+    alive = np.flatnonzero(W.any(axis=1))
+    hessian = working_set.hessian(alive)
+    if hessian is None:
+        return None
+    # A proximal term keeps the Hessian positive definite where columns are dependent.
+    # Repeated steps remove its bias.
+    hessian[np.diag_indices_from(hessian)] *= 1 + DAMPING
+    linear = hessian @ W[alive] - gradient[alive]
+    V = np.zeros_like(W)
+    try:
+        V[alive] = face_minimiser(
+            hessian, linear, W[alive], constraint.radius, constraint.positive
+        )
+    except linalg.LinAlgError:
+        return None
+    return constraint.project_in_metric(V, working_set.diagonal)
+
+
+def face_minimiser(hessian, linear, W, radius, positive):
+    """Minimise ``<V, hessian V> / 2 - <linear, V>`` on the face that holds W.
+
+    On the face every row keeps its clipped entries at plus or minus the row's
+    bound, and the bounds sum to the radius if those of W do. The free entries are
+    eliminated target by target, which leaves a system in the bounds alone. The
+    Hessian must be positive definite.
+    """
+    bounds = np.abs(W).max(axis=1)
+    binding = bounds.sum() >= radius * (1 - 1e-9)
+    clipped = (np.abs(W) >= bounds[:, None]) & binding
+    free = ~clipped & (W > 0) if positive else ~clipped
+    signs = np.where(clipped, np.sign(W), 0)
+    schur = hessian * (signs @ signs.T)
+    right = (signs * linear).sum(axis=1)
+    eliminated = []
+    for target in range(W.shape[1]):
+        F, K = np.flatnonzero(free[:, target]), np.flatnonzero(clipped[:, target])
+        lower, sides = _eliminate(hessian, linear[:, target], signs[:, target], F, K)
+        removed = sides.T @ sides
+        schur[np.ix_(K, K)] -= removed[:-1, :-1]
+        right[K] -= removed[:-1, -1]
+        eliminated.append((F, K, lower, sides))
+    if binding:
+        bounds = _solve_bounds(schur, right, radius)
+    V = signs * bounds[:, None]
+    for target, (F, K, lower, sides) in enumerate(eliminated):
+        side = sides[:, -1:] - sides[:, :-1] @ bounds[K, None]
+        V[F, target] = dtrsm(1.0, lower, side, lower=True, trans_a=True)[:, 0]
+    return V
+
+
+def _eliminate(hessian, linear, signs, F, K):
+    """Express the free entries F of a target by the bounds of the clipped ones K.
+
+    With L L' the Hessian of the free entries, ``L' V[F] = sides[:, -1] -
+    sides[:, :-1] @ bounds[K]``. Returns L and sides.
+    """
+    rows = hessian[F]
+    lower, failed = dpotrf(rows[:, F], lower=True)
+    if failed:
+        raise linalg.LinAlgError("The Hessian is not positive definite.")
+    sides = np.column_stack([rows[:, K] * signs[K], linear[F]])
+    return lower, dtrsm(1.0, lower, sides, lower=True)
+
+
+def _solve_bounds(schur, right, radius):
+    """Minimise the quadratic in the bounds, whose sum is at most the radius."""
+    factor = linalg.cho_factor(schur, check_finite=False)
+    sides = np.column_stack([right, np.ones(len(right))])
+    level, unit = linalg.cho_solve(factor, sides, check_finite=False).T
+    multiplier = max((level.sum() - radius) / unit.sum(), 0)
+    return level - multiplier * unit
