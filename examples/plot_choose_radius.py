@@ -4,9 +4,9 @@ Which radius: the path and the one-error rule
 =============================================
 
 The radius is the main parameter: it decides how many genes survive, and so how well a
-classifier predicts from them. :class:`~skl1inf.L1InfFeatureSelectorCV` follows a path of
-radii in every fold and scores each by a classifier on the samples left out. This takes
-about as long as 10 to 16 single fits.
+classifier predicts from them. :class:`~skl1inf.L1InfFeatureSelectorCV` follows a path
+of radii in every fold and scores each by a classifier on the samples left out. This
+takes about as long as 10 to 16 single fits.
 """
 
 # %%
@@ -49,8 +49,8 @@ plt.show()
 # %%
 # The accuracy to report
 # ----------------------
-# The scores above chose the radius, so they are too high. An honest estimate chooses the
-# radius anew inside every outer fold, as a pipeline in a cross-validation does.
+# The scores above chose the radius, so they are too high. An honest estimate chooses
+# the radius anew inside every outer fold, as a pipeline in a cross-validation does.
 
 model = make_pipeline(L1InfFeatureSelectorCV(random_state=0), SVC())
 scores = cross_val_score(model, X, y, cv=4, scoring="balanced_accuracy")

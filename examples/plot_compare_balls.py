@@ -43,8 +43,8 @@ balls = {
 # Each ball is as large as possible with ten rows left. The l1,inf ball judges a row by
 # the sum of its absolute entries, the l1,2 ball by its Euclidean norm. Both keep the
 # strong rows. The l1 ball, which zeroes single entries, and the bi-level relaxation of
-# the l1,inf ball judge a row by its largest entry alone. They prefer noise with one spike
-# to a row that is strong in all entries.
+# the l1,inf ball judge a row by its largest entry alone. They prefer noise with one
+# spike to a row that is strong in all entries.
 
 
 def n_alive(W):

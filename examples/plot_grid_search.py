@@ -34,8 +34,8 @@ X, y, informative = make_expression(
 # The search
 # ----------
 # Every fold selects its genes anew, without its test samples. The pipeline's ``memory``
-# keeps each fitted selector, so three classifiers cost one selection. The number of genes
-# is a second score; the accuracy decides.
+# keeps each fitted selector, so three classifiers cost one selection. The number of
+# genes is a second score; the accuracy decides.
 
 
 def n_genes(pipe, X, y):
@@ -70,8 +70,8 @@ print(f"{informative[chosen.support_].sum()} of its {chosen.n_features_} genes m
 # %%
 # The result
 # ----------
-# Too few genes carry too little information, too many add noise. The best number depends
-# on the classifier.
+# Too few genes carry too little information, too many add noise. The best number
+# depends on the classifier.
 
 shape = len(classifiers), len(radii)
 accuracy = search.cv_results_["mean_test_accuracy"].reshape(shape)

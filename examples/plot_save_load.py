@@ -3,10 +3,10 @@
 Save a selector, load it
 ========================
 
-A fitted selector holds numpy arrays and plain values and no torch object, also after a fit
-on a GPU. A pickle can run any code when it is loaded.
-`skops <https://skops.readthedocs.io>`_ saves without pickle, and loads only the types
-that you trust.
+A fitted selector holds numpy arrays and plain values and no torch object, also after a
+fit on a GPU. A pickle can run any code when it is loaded. `skops
+<https://skops.readthedocs.io>`_ saves without pickle, and loads only the types that you
+trust.
 """
 
 # %%
@@ -37,8 +37,8 @@ for name, value in fitted.items():
 # %%
 # Save, look, load
 # ----------------
-# ``get_untrusted_types`` lists the types that a file asks you to trust, before any object
-# is made. Read that list, and pass the types that you know.
+# ``get_untrusted_types`` lists the types that a file asks you to trust, before any
+# object is made. Read that list, and pass the types that you know.
 
 with TemporaryDirectory() as folder:
     path = Path(folder) / "model.skops"

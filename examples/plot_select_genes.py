@@ -33,7 +33,8 @@ X_train, X_test, y_train, y_test = X[:63], X[63:], y[:63], y[63:]
 # Choose the radius
 # -----------------
 # The selector is inside the pipeline, so each fold selects its genes without its test
-# samples. Otherwise the accuracy would be too high. A small radius leaves few genes alive.
+# samples. Otherwise the accuracy would be too high. A small radius leaves few genes
+# alive.
 
 selector = L1InfFeatureSelector(radius=1, random_state=0)
 pipe = Pipeline([("sel", selector), ("clf", SVC())]).set_output(transform="pandas")
@@ -73,8 +74,8 @@ print(f"held-out accuracy: {search.score(X_test, y_test):.3f}")
 # A picture of the genes
 # ----------------------
 # The selected genes, standardised on the training samples and grouped by the tumour in
-# which they are highest. The pattern of the training samples on the left appears again in
-# the held-out samples on the right.
+# which they are highest. The pattern of the training samples on the left appears again
+# in the held-out samples on the right.
 
 scaled = (reduced - reduced[:63].mean()) / reduced[:63].std()
 class_means = scaled[:63].groupby(y_train).mean()

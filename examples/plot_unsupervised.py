@@ -4,15 +4,15 @@ Without labels: columns that vary together
 ==========================================
 
 Without a target, the network reconstructs the matrix through a code of a few units. It
-keeps columns that predict others: members of modules, which vary together. A column that
-varies alone predicts none of the others.
+keeps columns that predict others: members of modules, which vary together. A column
+that varies alone predicts none of the others.
 """
 
 # %%
 # Three modules in noise
 # ----------------------
-# 60 of 400 genes belong to three modules. Every gene has mean 0 and variance 1, so no gene
-# stands out on its own.
+# 60 of 400 genes belong to three modules. Every gene has mean 0 and variance 1, so no
+# gene stands out on its own.
 
 import matplotlib.pyplot as plt
 import numpy as np
