@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0.dev0"
 
 # Each public name and the module that defines it. Modules load when a name is
 # first used, so that ``import skl1inf`` costs no more than ``import sklearn``.
@@ -10,10 +10,10 @@ _MODULE_OF = {
     "L1InfMultiTaskRegressor": "_multitask",
     "L1InfMultiTaskRegressorCV": "_multitask",
     "l1inf_path": "_multitask",
-    "L1InfFeatureSelector": "_selector",
-    "L1InfFeatureSelectorCV": "_cross_validation",
-    "radius_path": "_path",
-    "L1InfStabilitySelector": "_stability",
+    "L1InfFeatureSelector": "estimators._selector",
+    "L1InfFeatureSelectorCV": "estimators._selector_cv",
+    "radius_path": "estimators._path",
+    "L1InfStabilitySelector": "estimators._stability",
     "l1inf_dual_norm": "ball",
     "l1inf_norm": "ball",
     "project_l1": "ball",

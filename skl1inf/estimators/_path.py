@@ -8,18 +8,14 @@ from scipy.sparse import sparray, spmatrix
 from sklearn.callback import with_callbacks
 from sklearn.isotonic import isotonic_regression
 from sklearn.utils import Bunch, check_array, check_scalar
-from sklearn.utils.validation import _get_feature_names
+from sklearn.utils.validation import validate_data
 
+from ._base import SMALLEST_RADIUS, prepare
+from ._callbacks import Progress
 from ._elimination import best_first
-from ._selector import (
-    SMALLEST_RADIUS,
-    L1InfFeatureSelector,
-    Progress,
-    clone_selector,
-    rank_features,
-)
+from ._selector import L1InfFeatureSelector, clone_selector
 
-# What is asked of the radii by default: from a handful of genes to about a hundred.
+# The default range of radii: from a handful of genes to about a hundred.
 _SMALLEST, _LARGEST = 0.1, 5.0
 
 
@@ -123,18 +119,20 @@ def radius_path(
     """
     radii = check_radii(radii)
     selector = clone_selector(selector, random_state)
-    data, options = selector._prepare(X, y, sample_weight)
-    path = _follow_one(selector, data, radii, options)
-    path.feature_names = _get_feature_names(X)
+    prepared, options = prepare(selector, X, y, sample_weight)
+    path = _follow_one(selector, prepared, radii, options)
+    validate_data(selector, X, skip_check_array=True)  # reads the names
+    path.feature_names = getattr(selector, "feature_names_in_", None)
     return path
 
 
 @with_callbacks
-def _follow_one(selector, data, radii, options):
+def _follow_one(selector, prepared, radii, options):
     """Follow the path while the callbacks of the selector look on."""
-    progress = Progress(selector, selector._init_callback_context(max_subtasks=1), data)
+    context = selector._init_callback_context(max_subtasks=1)
+    progress = Progress(selector, context, prepared.data)
     with progress.training():
-        (path,) = follow(selector, [data], radii, options, progress)
+        (path,) = follow(selector, [prepared], radii, options, progress)
     return path
 
 
@@ -158,12 +156,12 @@ def follow(selector, datasets, radii, options, observer):
     ----------
     selector : L1InfFeatureSelector
         The settings.
-    datasets : list of TrainingData
+    datasets : list of PreparedData
         Data with the same features, such as folds.
     radii : ndarray of shape (n_radii,)
         The radii, ascending.
     options : Options
-        What the training is told.
+        The settings of the training.
     observer : Observer
         Is told of its progress.
 
@@ -172,21 +170,23 @@ def follow(selector, datasets, radii, options, observer):
     paths : list of Bunch
         As `radius_path` returns them, without names.
     """
-    from ._training import trace
+    from ..network import trace
 
-    problems = [data.problem() for data in datasets]
+    problems = [prepared.problem() for prepared in datasets]
     traces = trace(problems, radii[::-1], options, observer)
     return [
-        _path(selector, data, radii, selections[::-1])
-        for data, selections in zip(datasets, traces, strict=True)
+        _path(selector, prepared, problem, radii, selections[::-1])
+        for prepared, problem, selections in zip(
+            datasets, problems, traces, strict=True
+        )
     ]
 
 
-def _path(selector, data, radii, selections):
-    n_features = _sizes(selections, selector.max_features or data.n_features)
-    nothing = np.zeros(data.n_features, dtype=bool)
-    orders = best_first(selections, data.problem())
-    rankings = np.array([rank_features(order, nothing, data) for order in orders])
+def _path(selector, prepared, problem, radii, selections):
+    n_features = _sizes(selections, selector.max_features or prepared.n_features)
+    nothing = np.zeros(prepared.n_features, dtype=bool)
+    orders = best_first(selections, problem)
+    rankings = np.array([prepared.rank(order, nothing) for order in orders])
     support = rankings <= n_features[:, None]
     ever = support.any(axis=0)
     return Bunch(

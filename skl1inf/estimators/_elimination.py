@@ -1,19 +1,19 @@
 """The order of the best features, by backward elimination.
 
-The importance of a feature is what it does in the company of many. Where only a few
-are kept, what counts is what they do together: the best features are taken away one by
-one, always the one that a ridge regression on those left does best without.
+Importances rate a feature among many others. A short list needs features that do well
+together. So the best features leave one by one: always the one that a ridge regression
+needs least.
 """
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
 # Importances choose this many features, elimination puts them in order. More would make
 # the choice depend on a few samples: the order of correlated features always does.
 N_ORDERED = 20
 
-# The standard deviation of the products of two features beside that of the features
-# themselves, 1: they are many, and few of them matter.
+# Standard deviation of the products of two features; that of the features is 1. The
+# products are many, and few of them matter.
 _PRODUCT_SCALE = 0.25
 
 # Samples whose products are held at a time.
@@ -26,50 +26,44 @@ def best_first(selections, problem):
     Parameters
     ----------
     selections : sequence of Selection
-        What says how important the features are.
+        The importances of the features.
     problem : Problem
         The data. Without a target, the features are in order of importance.
 
     Returns
     -------
     orders : list of ndarray of shape (n_features,)
-        An order a selection. What has no importance is not put before what has.
+        An order a selection. A feature without importance does not overtake one with.
     """
+    responses = problem.target.responses()
     orders, eliminated = [], {}  # selections often have the same best features
     for selection in selections:
         order = selection.order
-        if problem.target is not None:
+        if responses is not None:
             n_best = min(N_ORDERED, np.count_nonzero(selection.importances))
             best = np.sort(order[:n_best])
             if best.tobytes() not in eliminated:
-                eliminated[best.tobytes()] = best[_eliminate(best, problem)]
+                X = problem.matrix.columns(best).astype(np.float64)
+                leaving = backward_elimination(X, responses, problem.target.weight)
+                eliminated[best.tobytes()] = best[leaving]
             order = np.append(eliminated[best.tobytes()], order[n_best:])
         orders.append(order)
     return orders
 
 
-def _eliminate(features, problem):
-    """Return the order of elimination of some features of a problem."""
-    X, target = problem.X[:, features], problem.target
-    X = X.toarray() if sparse.issparse(X) else X
-    if target.ndim == 1:
-        target = np.eye(target.max() + 1)[target]
-    return backward_elimination(X.astype(np.float64), target, problem.weight)
-
-
 def backward_elimination(X, T, weight):
     """Order features by recursive elimination from a ridge regression.
 
-    The regression of the targets is on the standardised features and, so that features
-    that only matter together count too, on their products of two. What has the
-    smallest sum of squared coefficients leaves [1]_; of two equals, the latter.
+    The targets are regressed on the standardised features and on their products of two,
+    so that features count that only matter together. The feature with the smallest sum
+    of squared coefficients leaves [1]_; of two equals, the latter.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
         The features.
-    T : ndarray of shape (n_samples, n_targets)
-        The targets; indicators for classes.
+    T : ndarray of shape (n_samples, n_responses)
+        The responses of the target.
     weight : ndarray of shape (n_samples,)
         Positive weights of the samples.
 
@@ -88,7 +82,7 @@ def backward_elimination(X, T, weight):
     pairs = np.triu_indices(n_features)
     first, second = (np.append(np.arange(n_features), half) for half in pairs)
     S, C = _moments(X, T, weight / weight.sum(), pairs)
-    # As if the variance of every term, 1 for a feature, were larger by 1.
+    # Ridge penalty: 1.
     S[np.diag_indices_from(S)] += 1.0
     gone, leaving = np.zeros(n_features, dtype=bool), []
     for _ in range(n_features):

@@ -1,15 +1,13 @@
-"""The scores that rank the features, kept while the network is trained, in torch."""
+"""The scores that rank the features, kept while the network is trained."""
 
 import torch
 
-from ._autoencoder import row_maxima
-
 
 class NoScore:
-    """What is kept of the features while the passes are made: nothing.
+    """Keep no score: what a descent does that ranks nothing.
 
-    A part is some or all features of every replica: `part.network.W` are their weights
-    and `part.index` says which features they are, None standing for all.
+    A part holds some or all features of every replica: `part.network.W` are their
+    weights, `part.index` says which features they are, None standing for all.
     """
 
     def begin(self, part, G):
@@ -34,20 +32,23 @@ class _Score(NoScore):
 
 
 class RelativeWeights(_Score):
-    """The largest absolute weight of every feature, relative to the radius."""
+    """The size of every feature in the ball, relative to the radius."""
 
     def end_pass(self, part, radius):
         """Note the end of a pass at a radius."""
-        _add(self.total, part.index, row_maxima(part.network.W) / radius)
+        _add(self.total, part.index, part.sizes() / radius)
 
 
 class Attribution(_Score):
-    """The decrease of the loss since the start that every feature accounts for.
+    r"""The decrease of the loss since the start that every feature accounts for.
 
     A step of ``W`` changes the loss by the integral of the gradient along it, in which
     every row of ``W`` has a share (J. Lan, R. Liu, H. Zhou and J. Yosinski, "LCA: Loss
-    Change Allocation for Neural Network Training", NeurIPS 2019, section 2). The
-    integral is taken by the trapezoidal rule: where a step ends, the next one begins.
+    Change Allocation for Neural Network Training", NeurIPS 2019, section 2). By the
+    trapezoidal rule, row i accounts up to pass t for
+
+    .. math:: \sum_{s < t} \tfrac12 \langle G_{s,i} + G_{s+1,i},
+       W_{s,i} - W_{s+1,i} \rangle.
     """
 
     def __init__(self, W):
@@ -78,11 +79,5 @@ def _add(total, index, values):
         total.scatter_add_(1, index, values.to(total.dtype))
 
 
-# The first steps may go far beyond the minimum of a squared loss, and without a target
-# the decoder is learnt at the same time: then what a feature accounts for says less
-# than its weight. Cross-entropy, whose gradient is bounded, bears long steps.
-SCORES = {
-    "classification": Attribution,
-    "regression": RelativeWeights,
-    "unsupervised": RelativeWeights,
-}
+# By the name that a target gives its score.
+SCORES = {"attribution": Attribution, "relative_weights": RelativeWeights}

@@ -1,37 +1,24 @@
 """The feature selector, an estimator."""
 
-from contextlib import contextmanager
-from copy import copy
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 from scipy.sparse import sparray, spmatrix
-from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.feature_selection import SelectorMixin
-from sklearn.preprocessing import StandardScaler
+from sklearn.base import clone
+from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._target import Target, check_target, prepare_target
-
-# Weights are in float32.
-SMALLEST_RADIUS = float(np.finfo(np.float32).tiny)
-
-_TARGETS = ("classification", "regression", "unsupervised")
+from .._sklearn import Interval, StrOptions, _fit_context
+from ..targets import TARGETS
+from ._base import X_CHECKS, L1InfSelectorBase, prepare, select
+from ._callbacks import Progress
+from ._elimination import best_first
 
 
-class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
+class L1InfFeatureSelector(L1InfSelectorBase):
     r"""Select the features that a small projected autoencoder keeps alive.
 
     The first layer of an autoencoder, a row of weights a feature, is trained inside
@@ -240,7 +227,7 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "standardize": ["boolean"],
         "second_descent": ["boolean"],
-        "target": [StrOptions({"auto", *_TARGETS})],
+        "target": [StrOptions({"auto", *TARGETS})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "device": [str],
         "random_state": ["random_state"],
@@ -311,104 +298,44 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         self : L1InfFeatureSelector
             The fitted selector.
         """
-        X_as_given = X
-        data, options = self._prepare(X, y, sample_weight)
-        self._train(data, options)
-        validate_data(self, X_as_given, skip_check_array=True)  # names and number
+        prepared, options = prepare(self, X, y, sample_weight)
+        self._train(prepared, options)
+        validate_data(self, X, skip_check_array=True)  # names and number
         return self
 
     @with_callbacks
-    def _train(self, data, options):
-        """Train on prepared data, and set what has been fitted."""
-        from ._training import train
+    def _train(self, prepared, options):
+        """Train on prepared data, and set the fitted attributes."""
+        from ..network import retrain, train
 
         context = self._init_callback_context(max_subtasks=1 + self.second_descent)
-        progress = Progress(self, context, data)
+        progress = Progress(self, context, prepared.data)
+        problem = prepared.problem()
         with progress.training():
-            trained = train(
-                data.problem(),
-                self.radius,
-                options,
-                progress,
-                max_features=self.max_features or data.n_features,
-                second_descent=self.second_descent,
-            )
-        self._set_fitted(trained, data)
+            trained = train(problem, self.radius, options, progress)
+            (order,) = best_first([trained.selection], problem)
+            most = self.max_features or prepared.n_features
+            selected = select(trained.selection, order, most, self.second_descent)
+            if self.second_descent and selected.any():
+                features = np.flatnonzero(selected)
+                trained = retrain(
+                    trained, features, problem, self.radius, options, progress
+                )
+        self._set_fitted(trained, prepared, order, selected)
 
-    def _prepare(self, X, y, sample_weight):
-        """Return the validated data to train on, and what the training is told."""
-        if self.radius < SMALLEST_RADIUS:
-            raise ValueError(
-                f"radius={self.radius} is too small for the range of float32."
-            )
-        data = self._training_data(*self._validate(X, y, sample_weight))
-        return data, self._options(data.target)
-
-    def _training_data(self, X, y, kind, sample_weight):
-        return TrainingData.prepare(
-            X, y, kind, sample_weight, self.standardize, self.class_weight
-        )
-
-    def _validate(self, X, y, sample_weight):
-        """Return X and y as arrays, what y is, and the weights.
-
-        A copy takes what the validation sets, so that a refused input leaves an
-        earlier fit as it was.
-        """
-        # With `y` of None, the tags decide whether that is an error.
-        X = validate_data(
-            copy(self),
-            X,
-            **({"y": y} if y is None else {}),
-            accept_sparse=("csr", "csc"),
-            dtype=(np.float64, np.float32),
-            ensure_min_samples=2,
-        )
-        y, kind = check_target(y, self.target, self)
-        if y is not None:
-            check_consistent_length(X, y)
-        if self.max_features is not None and self.max_features > X.shape[1]:
-            raise ValueError(
-                f"max_features={self.max_features} must be at most "
-                f"n_features={X.shape[1]}."
-            )
-        sample_weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
-        return X, y, kind, sample_weight
-
-    def _options(self, target):
-        from ._training import Options
-
-        device = _resolve_device(self.device)
-        random_state = check_random_state(self.random_state)
-        return Options(
-            kind=target.kind,
-            n_hidden=self.n_hidden,
-            n_latent=target.n_latent or self.n_latent or 8,
-            activation=self.activation,
-            reconstruction_weight=self.reconstruction_weight,
-            step=0.01 if self.learning_rate == "auto" else self.learning_rate,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            batch_size=self.batch_size,
-            seed=random_state.randint(np.iinfo(np.int32).max),
-            device=device,
-        )
-
-    def _set_fitted(self, trained, data):
+    def _set_fitted(self, trained, prepared, order, selected):
         self.coefs_, self.intercepts_ = trained.coefs, trained.intercepts
-        self.encoder_weights_ = trained.coefs[0]
+        self.encoder_weights_ = self.coefs_[0]
         self.feature_importances_ = trained.selection.importances
-        self.mean_, self.scale_ = data.mean, data.scale
+        self.mean_, self.scale_ = prepared.scaling.mean, prepared.scaling.scale
         self.loss_curve_ = trained.loss_curve
         self.n_iter_ = len(trained.loss_curve)
         self.optimality_ = trained.optimality
         self.__dict__.pop("classes_", None)  # of an earlier fit
-        if data.target.classes is not None:
-            self.classes_ = data.target.classes
-        self.ranking_ = rank_features(trained.order, trained.selected, data)
-        self.n_features_ = int(trained.selected.sum())
+        if prepared.target.classes is not None:
+            self.classes_ = prepared.target.classes
+        self.ranking_ = prepared.rank(order, selected)
+        self.n_features_ = int(selected.sum())
         self.support_ = self.ranking_ <= self.n_features_
 
     def encode(self, X: ArrayLike | spmatrix | sparray) -> np.ndarray:
@@ -424,16 +351,10 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         code : ndarray of shape (n_samples, n_latent), float32
             For classes, the unnormalised log-probabilities.
         """
-        from ._autoencoder import encode
+        from ..network import encode
 
         check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse=("csr", "csc"),
-            dtype=(np.float64, np.float32),
-            reset=False,
-        )
+        X = validate_data(self, X, **X_CHECKS, reset=False)
         return encode(
             X,
             self.coefs_,
@@ -443,16 +364,10 @@ class L1InfFeatureSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
             activation=self.activation,
         )
 
-    def _get_support_mask(self):
-        check_is_fitted(self)
-        return self.support_
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.target_tags.required = self.target in ("classification", "regression")
         tags.target_tags.multi_output = self.target in ("auto", "regression")
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
 
@@ -471,164 +386,3 @@ def clone_selector(selector, random_state):
         seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
         selector.set_params(random_state=seed)
     return selector
-
-
-def _resolve_device(name):
-    """Return the torch device of that name, which is there."""
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()  # of "meta" there is none
-    # torch reports an unknown or missing device in several ways.
-    except (AssertionError, RuntimeError, NotImplementedError) as error:
-        raise ValueError(f"device={name!r} is not available: {error}") from error
-    return device
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Validated data that can be trained on.
-
-    Attributes
-    ----------
-    X : ndarray or scipy sparse matrix of shape (n_samples, n_features)
-        The samples of positive weight.
-    y : ndarray or None
-        Their target, as it was given.
-    sample_weight : ndarray of shape (n_samples,)
-        Their weights.
-    target : Target
-        The target, as it is trained on.
-    mean, scale : ndarray of shape (n_features,)
-        The standardisation.
-    constant : ndarray of shape (n_features,)
-        Mask of the constant columns.
-    """
-
-    X: np.ndarray | sparray | spmatrix
-    y: np.ndarray | None
-    sample_weight: np.ndarray
-    target: Target
-    mean: np.ndarray
-    scale: np.ndarray
-    constant: np.ndarray
-
-    @classmethod
-    def prepare(cls, X, y, kind, sample_weight, standardize, class_weight):
-        """Drop the samples of weight zero, standardise and encode the target."""
-        kept = sample_weight > 0
-        if not kept.all():
-            if kept.sum() < 2:
-                raise ValueError(
-                    "sample_weight must be non-zero for at least two samples."
-                )
-            X, sample_weight = X[kept], sample_weight[kept]
-            y = None if y is None else y[kept]
-        mean, scale, constant = _column_statistics(X, sample_weight, standardize)
-        target = prepare_target(y, kind, sample_weight, class_weight)
-        return cls(X, y, sample_weight, target, mean, scale, constant)
-
-    @property
-    def n_features(self):
-        """Number of features."""
-        return self.X.shape[1]
-
-    def problem(self):
-        """Return what is trained on."""
-        from ._batch import Problem
-
-        inverse_scale = np.where(self.constant, 0.0, 1.0 / self.scale)
-        target = self.target
-        return Problem(self.X, target.values, target.weight, self.mean, inverse_scale)
-
-
-def _column_statistics(X, sample_weight, standardize):
-    """Return the mean and scale to standardise with, and the mask of constants."""
-    scaler = StandardScaler(with_mean=not sparse.issparse(X))
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaler.fit(X, sample_weight=sample_weight)
-    if not np.isfinite(scaler.scale_).all():
-        column = int(np.flatnonzero(~np.isfinite(scaler.scale_))[0])
-        raise ValueError(f"X has entries too large to standardise in column {column}.")
-    # The scaler divides by 1 instead of a deviation that is zero up to rounding.
-    constant = scaler.scale_ != np.sqrt(scaler.var_)
-    if constant.all():
-        raise ValueError("All columns of X are constant: there is nothing to select.")
-    if not standardize:
-        return np.zeros(X.shape[1]), np.ones(X.shape[1]), constant
-    return scaler.mean_, scaler.scale_, constant
-
-
-def rank_features(order, selected, data):
-    """Return the ranks of the features, 1 the best, as of `ranking_`.
-
-    That is their place in an order, but the selected come first, constants last.
-    """
-    group = np.where(data.constant, 2, np.where(selected, 0, 1))
-    order = order[np.argsort(group[order], kind="stable")]
-    ranking = np.empty(len(order), dtype=int)
-    ranking[order] = np.arange(1, len(order) + 1)
-    return ranking
-
-
-class Progress:
-    """Tells callbacks and the standard output how the training goes."""
-
-    def __init__(self, estimator, context, data=None):
-        self.estimator, self.context, self.data = estimator, context, {}
-        if data is not None:
-            metadata = {"sample_weight": data.sample_weight}
-            self.data = {"X": data.X, "y": data.y, "metadata": metadata}
-
-    def _begin(self, context):
-        context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
-        return context
-
-    def _end(self, context):
-        return context.call_on_fit_task_end(estimator=self.estimator, **self.data)
-
-    @contextmanager
-    def training(self):
-        """Surround the whole training."""
-        yield self._begin(self.context)
-        self._end(self.context)
-
-    @contextmanager
-    def descent(self, name, max_iter):
-        """Surround a descent of at most `max_iter` passes."""
-        self.descent_context = self.context.subcontext(name, max_subtasks=max_iter)
-        self._begin(self.descent_context)
-        self.name, self.step = name, None
-        yield
-        self._end(self.descent_context)
-        if self.estimator.verbose:
-            self._print()
-
-    def begin_pass(self):
-        """Note the start of a pass over the data."""
-        self.pass_context = self._begin(self.descent_context.subcontext("pass"))
-
-    def end_pass(self, step):
-        """Note the end of a pass; return whether a callback asks to stop."""
-        self.step = step
-        if self.estimator.verbose > 1 and step.iteration % 10 == 0:
-            self._print()
-        return self._end(self.pass_context)
-
-    def each(self, name, results, n_tasks):
-        """Yield the results of tasks that are not observed themselves."""
-        context = self._begin(self.context.subcontext(name, max_subtasks=n_tasks))
-        for result in results:
-            self._end(self._begin(context.subcontext("task")))
-            yield result
-        self._end(context)
-
-    def _print(self):
-        print(
-            f"[{type(self.estimator).__name__}] {self.name}, pass "
-            f"{self.step.iteration}: loss {self.step.loss:.6g}, "
-            f"{self.step.n_survivors} features alive"
-        )

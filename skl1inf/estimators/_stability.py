@@ -7,29 +7,23 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
-from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.callback import CallbackSupportMixin
-from sklearn.feature_selection import SelectorMixin
+from sklearn.base import clone
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from ._selector import (
-    L1InfFeatureSelector,
-    Progress,
-    TrainingData,
-    clone_selector,
-    rank_features,
-)
+from .._sklearn import Interval, _fit_context
+from ._base import L1InfSelectorBase, prepare
+from ._callbacks import Progress
+from ._selector import L1InfFeatureSelector, clone_selector
 
 # Halves that are trained at once, as one batched network, in pairs. It does not depend
 # on the number of processors: neither does the result, then.
 _PAIRS_PER_TASK = 5
 
 
-class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
+class L1InfStabilitySelector(L1InfSelectorBase):
     r"""Select the features that many halves of the samples agree on.
 
     Complementary pairs stability selection [1]_ [2]_: the samples are split at random
@@ -211,9 +205,9 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
         random_state = check_random_state(self.random_state)
         own = None if self.random_state is None else random_state
         selector = clone_selector(self.selector, own)
-        data, options = selector._prepare(X, y, None)
-        most = self._most_selected(data.n_features)
-        groups = _groups_of_halves(data, self.n_pairs, random_state)
+        prepared, options = prepare(selector, X, y, None)
+        most = self._most_selected(prepared.n_features)
+        groups = _groups_of_halves(prepared.data, self.n_pairs, random_state)
 
         context = self._init_callback_context(
             max_subtasks=1 + len(groups), sequential_subtasks=False
@@ -223,13 +217,12 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
             context.subcontext("halves", task_id=1 + i, max_subtasks=None)
             for i in range(len(groups))
         ]
-        with Progress(self, context, data).training():
-            fitted = self._fit_on_all(clone(selector), data, options, on_all)
+        with Progress(self, context, prepared.data).training():
+            fitted = self._fit_on_all(clone(selector), prepared, options, on_all)
             n_selected = min(fitted.n_features_, most)
             counts = Parallel(n_jobs=self.n_jobs)(
                 delayed(_count_selections)(
-                    data.X,
-                    data.y,
+                    prepared.data,
                     halves,
                     selector,
                     options,
@@ -256,13 +249,13 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
             )
         return most
 
-    def _fit_on_all(self, selector, data, options, context):
+    def _fit_on_all(self, selector, prepared, options, context):
         """Return the selector fitted on all the samples, as a task of its own."""
         with (
             context.propagate_callback_context(selector),
-            Progress(self, context, data).training(),
+            Progress(self, context, prepared.data).training(),
         ):
-            selector._train(data, options)
+            selector._train(prepared, options)
         return selector
 
     def _set_fitted(self, selector, n_selected, n_times_selected, rank_sums):
@@ -283,10 +276,6 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
         order = np.lexsort((rank_sums, -n_times_selected))
         self.ranking_[order] = np.arange(1, n_features + 1)
 
-    def _get_support_mask(self):
-        check_is_fitted(self)
-        return self.support_
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         selector = L1InfFeatureSelector() if self.selector is None else self.selector
@@ -299,44 +288,40 @@ class L1InfStabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator)
 
 def _groups_of_halves(data, n_pairs, random_state):
     """Return lists of halves, arrays of indices of samples, pair by pair."""
-    n_samples = data.X.shape[0]
+    n_samples = data.matrix.shape[0]
     if n_samples < 4:
         raise ValueError(
             f"n_samples={n_samples} must be at least 4 for two samples in each half."
         )
-    by_class = data.target.kind == "classification"
-    splitter = (StratifiedShuffleSplit if by_class else ShuffleSplit)(
+    strata = None if data.y is None else data.kind.strata(data.y)
+    splitter = (ShuffleSplit if strata is None else StratifiedShuffleSplit)(
         n_pairs,
         train_size=n_samples // 2,
         test_size=n_samples // 2,
         random_state=random_state,
     )
-    halves = [half for pair in splitter.split(data.X, data.y) for half in pair]
+    samples = np.arange(n_samples)
+    halves = [half for pair in splitter.split(samples, strata) for half in pair]
     size = 2 * _PAIRS_PER_TASK
     return [halves[start : start + size] for start in range(0, len(halves), size)]
 
 
-def _count_selections(X, y, halves, selector, options, n_selected, progress):
+def _count_selections(data, halves, selector, options, n_selected, progress):
     """Train on halves: how often each feature was selected, and the sum of its ranks.
 
     Each half selects the `n_selected` best features, of those that vary in it.
     """
-    from ._training import rank
+    from ..network import rank
 
-    weight = np.ones(len(halves[0]))
-    settings = options.kind, weight, selector.standardize, selector.class_weight
-    data = [
-        TrainingData.prepare(X[half], None if y is None else y[half], *settings)
-        for half in halves
-    ]
+    prepared = [data.take_samples(half).prepare(selector) for half in halves]
     with progress.training():
-        problems = [of_half.problem() for of_half in data]
+        problems = [of_half.problem() for of_half in prepared]
         selections = rank(problems, selector.radius, options, progress)
     ranks = np.array(
         [
-            rank_features(selection.order, False, of_half)
-            for selection, of_half in zip(selections, data, strict=True)
+            of_half.rank(selection.order, False)
+            for selection, of_half in zip(selections, prepared, strict=True)
         ]
     )
-    constant = np.array([of_half.constant for of_half in data])
+    constant = np.array([of_half.scaling.constant for of_half in prepared])
     return ((ranks <= n_selected) & ~constant).sum(axis=0), ranks.sum(axis=0)

@@ -7,36 +7,37 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike
-from scipy.sparse import issparse, sparray, spmatrix
-from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.callback import CallbackSupportMixin
-from sklearn.feature_selection import SelectorMixin
-from sklearn.linear_model import LogisticRegression, Ridge
+from scipy.sparse import sparray, spmatrix
+from sklearn import get_config
+from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
-    _routing_enabled,
     process_routing,
 )
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import (
+from sklearn.utils.validation import has_fit_parameter, validate_data
+
+from .._sklearn import (
+    HasMethods,
+    Interval,
+    StrOptions,
     _check_method_params,
-    check_is_fitted,
-    has_fit_parameter,
-    validate_data,
+    _fit_context,
 )
-
+from ..targets import TARGETS
+from ._base import Data, L1InfSelectorBase, training_options
+from ._callbacks import Progress
 from ._path import check_radii, follow
-from ._selector import L1InfFeatureSelector, Progress, clone_selector
+from ._selector import L1InfFeatureSelector, clone_selector
 
 
-class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator):
+class L1InfFeatureSelectorCV(L1InfSelectorBase):
     """Select features at a radius chosen by cross-validation.
 
     In every fold one network follows a path of radii, and an estimator is fitted to
@@ -229,19 +230,18 @@ class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator)
                 "L1InfFeatureSelectorCV requires y to be passed, but the target y is "
                 "None."
             )
-        X_valid, y, kind, weight = selector._validate(X, y, sample_weight)
-        data = selector._training_data(X_valid, y, kind, weight)
-        options = selector._options(data.target)
-        estimator = self._judge(kind, centre=not issparse(X_valid))
-        given = None if sample_weight is None else weight
+        data = Data.validate(selector, X, y, sample_weight, self.estimator)
+        prepared = data.prepare(selector)
+        options = training_options(selector, prepared.target)
+        estimator = self._judge(data.kind, centre=data.matrix.can_be_centred)
+        given = None if sample_weight is None else data.sample_weight
         routed = self._route(estimator, given, params)
-        cv = check_cv(self.cv, y, classifier=kind == "classification")
+        strata = data.kind.strata(data.y)
+        cv = check_cv(self.cv, data.y, classifier=strata is not None)
+        splits = cv.split(data.matrix.X, data.y, **routed.splitter.split)
         folds = _Folds(
-            X_valid,
-            y,
-            kind,
-            weight,
-            list(cv.split(X_valid, y, **routed.splitter.split)),
+            data,
+            list(splits),
             selector,
             radii,
             options,
@@ -250,26 +250,25 @@ class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator)
             routed.estimator.fit,
             routed.scorer.score,
         )
-        progress = Progress(self, self._init_callback_context(max_subtasks=2), data)
+        context = self._init_callback_context(max_subtasks=2)
+        progress = Progress(self, context, prepared.data)
         with progress.training():
-            (path,) = follow(selector, [data], radii, options, progress)
+            (path,) = follow(selector, [prepared], radii, options, progress)
             results = self._cross_validate(folds, progress)
         self._set_fitted(path, results)
         validate_data(self, X, skip_check_array=True)  # names and number
         path.feature_names = getattr(self, "feature_names_in_", None)
         return self
 
-    def _judge(self, kind="classification", centre=True):
+    def _judge(self, kind=TARGETS["classification"], centre=True):
         """Return the estimator, by default one of standardised columns."""
         if self.estimator is not None:
             return self.estimator
-        # Whether the loss is the smallest to many digits changes hardly any score.
-        final = LogisticRegression(tol=1e-2) if kind == "classification" else Ridge()
-        return make_pipeline(StandardScaler(with_mean=centre), final)
+        return make_pipeline(StandardScaler(with_mean=centre), kind.judge())
 
     def _route(self, estimator, sample_weight, params):
         """Return what the splitter, the estimator and the scorer are given."""
-        if _routing_enabled():
+        if get_config()["enable_metadata_routing"]:
             return process_routing(self, "fit", sample_weight=sample_weight, **params)
         unknown = set(params) - {"groups"}
         if unknown:
@@ -314,10 +313,6 @@ class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator)
         self.ranking_, self.support_ = path.rankings[index], path.support[index]
         self.n_features_ = int(path.n_features[index])
 
-    def _get_support_mask(self):
-        check_is_fitted(self)
-        return self.support_
-
     def get_metadata_routing(self):
         """Get metadata routing of this object.
 
@@ -339,10 +334,8 @@ class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
 
@@ -350,10 +343,7 @@ class L1InfFeatureSelectorCV(CallbackSupportMixin, SelectorMixin, BaseEstimator)
 class _Folds:
     """All that is needed to follow the path in any of the folds, and to score it."""
 
-    X: np.ndarray | sparray | spmatrix
-    y: np.ndarray
-    kind: str
-    weight: np.ndarray
+    data: Data
     splits: list[tuple[np.ndarray, np.ndarray]]
     selector: L1InfFeatureSelector
     radii: np.ndarray
@@ -365,14 +355,11 @@ class _Folds:
 
     def run(self, chosen):
         """Return the paths, trained at once, and the scores of the chosen folds."""
-        from ._training import Silent
+        from ..network import Silent
 
         splits = [self.splits[fold] for fold in chosen]
         datasets = [
-            self.selector._training_data(
-                self.X[train], self.y[train], self.kind, self.weight[train]
-            )
-            for train, _ in splits
+            self.data.take_samples(train).prepare(self.selector) for train, _ in splits
         ]
         paths = follow(self.selector, datasets, self.radii, self.options, Silent())
         return [
@@ -392,7 +379,7 @@ class _Folds:
     def _score(self, support, train, test):
         if not support.any():
             return np.nan
-        X, y = self.X[:, support], self.y
+        X, y = self.data.matrix.X[:, support], self.data.y
         if y.ndim == 2 and y.shape[1] == 1:  # as estimators expect a single target
             y = y[:, 0]
         estimator = clone(self.estimator).fit(

@@ -1,0 +1,33 @@
+"""Every private name that the package takes from scikit-learn, and why.
+
+None of them has a public counterpart in scikit-learn 1.9.
+"""
+
+# Validates the parameters of an estimator before its `fit`, as in scikit-learn's own.
+from sklearn.base import _fit_context
+
+# The constraints that `_fit_context` reads from `_parameter_constraints`.
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+
+# Refuses metadata that nobody has asked for, with scikit-learn's message.
+from sklearn.utils.metadata_routing import _raise_for_params
+
+# Cuts per-sample arguments of an inner fit to the samples of a fold; and validates
+# weights, with scikit-learn's messages.
+from sklearn.utils.validation import _check_method_params, _check_sample_weight
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "_check_method_params",
+    "_check_sample_weight",
+    "_fit_context",
+    "_raise_for_params",
+    "validate_params",
+]

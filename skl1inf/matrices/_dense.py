@@ -1,0 +1,91 @@
+"""A matrix in memory."""
+
+import numpy as np
+
+from ._centred import DenseColumns
+from ._matrix import Matrix, Standardized
+
+# Entries that are converted to double precision at a time, at least.
+_BLOCK_ENTRIES = 2**20
+
+
+class DenseMatrix(Matrix):
+    """An array."""
+
+    can_be_centred = True
+
+    def __init__(self, X):
+        self.X, self.shape = X, X.shape
+
+    def take_samples(self, index):
+        """Return the matrix of the samples `index`."""
+        return DenseMatrix(self.X[index])
+
+    def columns(self, index):
+        """Return the features `index` as an array, (n_samples, n_chosen)."""
+        return self.X[:, index]
+
+    def standardized(self, mean, inverse_scale, device):
+        """Return ``(X - mean) * inverse_scale``, of one replica."""
+        import torch
+
+        # The training refuses what is not finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            Z = ((self.X - mean) * inverse_scale).astype(np.float32)
+        Zt = torch.as_tensor(np.ascontiguousarray(Z.T), device=device)
+        return StandardizedDense(Zt[None])
+
+    def weighted_sums(self, R):
+        """Return ``X' R`` in float64, without a float64 copy of X."""
+        # BLAS is faster at the transpose, where the long side of the result is last.
+        if self.X.dtype == np.float64:
+            return (R.T @ self.X).T
+        block = max(1, _BLOCK_ENTRIES // len(self.X))
+        blocks = [
+            R.T @ self.X[:, start : start + block].astype(float)
+            for start in range(0, self.shape[1], block)
+        ]
+        return np.concatenate(blocks, axis=-1).T
+
+    def centred(self, index, mean, root):
+        """Return ``root * (X - mean)`` of the features `index`."""
+        return DenseColumns(self.X[:, index], mean[index], root)
+
+
+class StandardizedDense(Standardized):
+    """Standardised matrices: ``Zt`` of shape (n_replicas, n_features, n_samples)."""
+
+    def __init__(self, Zt):
+        self.Zt, self.device = Zt, Zt.device
+        self.n_features, self.n_samples = Zt.shape[1:]
+
+    def __matmul__(self, W):
+        """Return ``Z W``, of which a few rows of W make up most."""
+        active = W.abs().amax((0, 2)).nonzero().squeeze(1)
+        if 4 * len(active) < self.n_features:
+            return self.Zt[:, active].mT @ W[:, active]
+        return self.Zt.mT @ W
+
+    def adjoint(self, D):
+        """Return ``Z' D``, of shape (n_replicas, n_features, n_hidden)."""
+        return self.Zt @ D
+
+    def transposed(self):
+        """Return ``Z'``."""
+        return self.Zt
+
+    def take_samples(self, index):
+        """Return the matrices of the samples `index`."""
+        return StandardizedDense(self.Zt[:, :, index])
+
+    def take_features(self, index):
+        """Return the matrices of the features `index`, (n_replicas, n_chosen)."""
+        from ._replicas import take_features
+
+        return StandardizedDense(take_features(self.Zt, index))
+
+    def stack(self, others):
+        """Return this and others as replicas, padded with samples of zeros."""
+        from ._replicas import stack_padded
+
+        return StandardizedDense(stack_padded([Z.Zt for Z in (self, *others)], 2))

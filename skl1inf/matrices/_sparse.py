@@ -1,0 +1,101 @@
+"""A sparse matrix in memory: CSR or CSC."""
+
+import numpy as np
+
+from ._centred import SparseColumns
+from ._matrix import Matrix, Standardized
+
+
+class SparseMatrix(Matrix):
+    """A sparse matrix of scipy."""
+
+    can_be_centred = False
+
+    def __init__(self, X):
+        if not X.has_canonical_format:
+            # Entries that are stored twice count as two in statistics of the columns.
+            X = X.copy()
+            X.sum_duplicates()
+        self.X, self.shape = X, X.shape
+
+    def take_samples(self, index):
+        """Return the matrix of the samples `index`."""
+        return SparseMatrix(self.X[index])
+
+    def columns(self, index):
+        """Return the features `index` as an array, (n_samples, n_chosen)."""
+        return self.X[:, index].toarray()
+
+    def standardized(self, mean, inverse_scale, device):
+        """Return ``(X - mean) * inverse_scale``, ``X`` kept sparse."""
+        return StandardizedSparse(self.X.tocsr(), mean, inverse_scale, device)
+
+    def weighted_sums(self, R):
+        """Return ``X' R`` in float64."""
+        return np.asarray(self.X.T @ R, float)
+
+    def centred(self, index, mean, root):
+        """Return ``root * (X - mean)`` of the features `index`."""
+        return SparseColumns(self.X[:, index], mean[index], root)
+
+
+class StandardizedSparse(Standardized):
+    """The standardised matrix ``Z = (X - mean) * inverse_scale``, ``X`` kept sparse.
+
+    The standardisation is folded into the products: ``Z W = X (s W) - mean' (s W)``.
+    There is one replica only.
+    """
+
+    def __init__(self, X, mean, inverse_scale, device):
+        import torch
+
+        self.X, self.mean, self.inverse_scale = X, mean, inverse_scale
+        self.device = device
+        self.n_samples, self.n_features = X.shape
+        self._mean = torch.as_tensor(mean.astype(np.float32), device=device)
+        self._scale = torch.as_tensor(inverse_scale.astype(np.float32), device=device)
+        self._tensor = _to_torch(X, device)
+
+    def __matmul__(self, W):
+        """Return ``Z W``, of shape (1, n_samples, n_hidden)."""
+        W = W[0] * self._scale[:, None]
+        return (self._tensor @ W - self._mean @ W)[None]
+
+    def adjoint(self, D):
+        """Return ``Z' D``, of shape (1, n_features, n_hidden)."""
+        product = self._tensor.T @ D[0]
+        product.addr_(self._mean, D[0].sum(0), alpha=-1).mul_(self._scale[:, None])
+        return product[None]
+
+    def transposed(self):
+        """Return ``Z'``, dense."""
+        Z = self._tensor.to_dense().sub_(self._mean).mul_(self._scale)
+        return Z.T[None]
+
+    def take_samples(self, index):
+        """Return the matrix of the samples `index`."""
+        return StandardizedSparse(
+            self.X[index], self.mean, self.inverse_scale, self.device
+        )
+
+    def take_features(self, index):
+        """Return the matrix of the features `index`, of shape (1, n_chosen)."""
+        index = index[0].numpy(force=True)
+        return StandardizedSparse(
+            self.X[:, index], self.mean[index], self.inverse_scale[index], self.device
+        )
+
+    def stack(self, others):
+        """Return None: each is trained alone."""
+
+
+def _to_torch(X, device):
+    """Return the tensor, in coordinates, of a scipy matrix."""
+    import torch
+
+    X = X.tocoo()
+    index = torch.as_tensor(np.stack([X.row, X.col]).astype(np.int64), device=device)
+    values = torch.as_tensor(X.data.astype(np.float32), device=device)
+    return torch.sparse_coo_tensor(
+        index, values, X.shape, check_invariants=False, device=device
+    ).coalesce()

@@ -1,0 +1,86 @@
+"""Classes."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from ._target import Target
+
+
+class Classes(Target):
+    r"""Classes, whose unnormalised log-probabilities the code has to be.
+
+    The loss is the mean cross-entropy, with weights :math:`s_i`:
+
+    .. math:: \frac{1}{\sum_i s_i} \sum_i s_i
+       \Big(\log \sum_k \exp c_{ik} - c_{i y_i}\Big).
+    """
+
+    name = "classes"
+    score = "attribution"
+
+    def __init__(self, codes, classes, weight):
+        self.encoded, self.weight = (codes,), weight
+        self.classes, self.n_latent = classes, len(classes)
+
+    def loss(self, code, encoded, weight):
+        """Return the mean cross-entropy of every replica."""
+        from torch.linalg import vecdot
+        from torch.nn.functional import cross_entropy
+
+        return vecdot(weight, cross_entropy(code.mT, encoded[0], reduction="none"))
+
+    def responses(self):
+        """Return indicators of the classes."""
+        return np.eye(self.n_latent)[self.encoded[0]]
+
+    @classmethod
+    def check(cls, y):
+        """Return the labels, one a sample."""
+        if y.ndim > 1 and y.shape[1] > 1:
+            raise ValueError(
+                f"y of shape {y.shape} and dtype {y.dtype} cannot be classes, which "
+                'need one column. Pass target="regression" if its columns are several '
+                "numeric targets."
+            )
+        y = column_or_1d(y, warn=True)
+        if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
+            raise ValueError(
+                "Unknown label type: y holds other objects than strings. Convert "
+                "numbers with y.astype(int) or y.astype(float), labels with "
+                "y.astype(str)."
+            )
+        check_classification_targets(y)
+        return y
+
+    @classmethod
+    def encode(cls, y, sample_weight, class_weight):
+        """Return the target: classes are numbered in the order of their labels."""
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                "y has only one class among the samples of positive weight "
+                f"({classes[0]!r}): at least two are needed to select features."
+            )
+        weights = compute_class_weight(
+            class_weight, classes=classes, y=y, sample_weight=sample_weight
+        )
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+            raise ValueError(
+                f"class_weight={class_weight!r} must give finite weights, none "
+                "negative and not all zero."
+            )
+        return cls(codes, classes, sample_weight * weights[codes])
+
+    @staticmethod
+    def strata(y):
+        """Return the labels."""
+        return y
+
+    @staticmethod
+    def judge():
+        """Return a logistic regression."""
+        # Whether the loss is the smallest to many digits changes hardly any score.
+        return LogisticRegression(tol=1e-2)

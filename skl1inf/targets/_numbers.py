@@ -1,0 +1,61 @@
+"""One or several numeric targets."""
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array
+
+from ._target import Target
+
+
+class Numbers(Target):
+    r"""Standardised numbers, which the code has to equal.
+
+    With q targets and weights :math:`s_i` the loss is
+
+    .. math:: \frac{\sum_i s_i \|c_i - y_i\|_2^2}{2 q \sum_i s_i}.
+    """
+
+    name = "numbers"
+
+    def __init__(self, values, weight):
+        self.encoded, self.weight = (values,), weight
+        self.n_latent = values.shape[1]
+
+    def loss(self, code, encoded, weight):
+        """Return half the mean squared error of every replica."""
+        from torch.linalg import vecdot
+
+        return vecdot(weight, 0.5 * (code - encoded[0]).square().mean(2))
+
+    def responses(self):
+        """Return the standardised numbers."""
+        return self.encoded[0]
+
+    @classmethod
+    def check(cls, y):
+        """Return the numbers as a matrix, (n_samples, n_targets)."""
+        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        return y.reshape(len(y), -1)
+
+    @classmethod
+    def encode(cls, y, sample_weight, class_weight):
+        """Standardise the numbers."""
+        if np.all(y == y[:1]):
+            raise ValueError("y is constant: there is nothing to select features for.")
+        # Whatever output the user has configured globally, this one is ours.
+        scaler = StandardScaler().set_output(transform="default")
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaler.fit(y, sample_weight=sample_weight)
+        if not np.isfinite(scaler.scale_).all():
+            raise ValueError("y has entries too large to standardise.")
+        return cls(scaler.transform(y).astype(np.float32), sample_weight)
+
+    @staticmethod
+    def strata(y):
+        """Return None: halves and folds of numbers are drawn freely."""
+
+    @staticmethod
+    def judge():
+        """Return a ridge regression."""
+        return Ridge()

@@ -1,0 +1,78 @@
+"""What a target must answer."""
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Target(Protocol):
+    """What the code has to predict.
+
+    The training takes an instance, which `encode` makes of validated y. The estimators
+    ask the class itself for the rest.
+
+    Attributes
+    ----------
+    name : str
+        What y is: "classes", "numbers", ...
+    n_latent : int or None
+        Number of units that the code needs. None: the user decides.
+    encoded : tuple of ndarray of shape (n_samples, ...)
+        What the loss reads; the training turns them into tensors.
+    weight : ndarray of shape (n_samples,)
+        Positive weights of the samples in the loss.
+    classes : ndarray or None
+        The class labels, where there are any.
+    """
+
+    name: str
+    n_latent: int | None
+    encoded: tuple[np.ndarray, ...]
+    weight: np.ndarray
+    classes: np.ndarray | None = None
+
+    # Whether the loss is a sum over the samples, and may be cut into mini-batches.
+    separable = True
+    # Whether the reconstruction is the whole loss.
+    reconstructs = False
+    # The features are ranked along a path of radii that ends at the wanted one: the
+    # large ball lets the loss choose among all features before the small one asks for
+    # few. It starts at so many times the radius. Its length is fixed, so that the
+    # ranking does not depend on when training stops.
+    path_from = 4.0
+    path_passes = 51
+    # What ranks the features: a name of `network._scores.SCORES`.
+    score = "relative_weights"
+
+    def loss(self, code, encoded, weight):
+        """Return the loss of every replica, (n_replicas,), as torch tensors.
+
+        `code` has shape (n_replicas, n_samples, n_latent), each of `encoded`
+        (n_replicas, n_samples, ...), `weight` (n_replicas, n_samples). The weights sum
+        to 1 over the data set; a sample of weight 0 is absent.
+        """
+
+    def responses(self):
+        """Return what elimination regresses on the features, (n_samples, n_responses).
+
+        None without a target.
+        """
+
+    @classmethod
+    def check(cls, y):
+        """Return `y` as an array of this kind of target, or raise ValueError."""
+
+    @classmethod
+    def encode(cls, y, sample_weight, class_weight):
+        """Return the target of validated `y`, or raise ValueError.
+
+        `sample_weight` is positive and acts as repetition.
+        """
+
+    @staticmethod
+    def strata(y):
+        """Return labels by which halves and folds are balanced, or None."""
+
+    @staticmethod
+    def judge():
+        """Return the estimator that judges a selection by default."""
