@@ -45,7 +45,8 @@ with TemporaryDirectory() as folder:
     skops.io.dump(model, path)
     asks_for = skops.io.get_untrusted_types(file=path)
     print(f"{path.stat().st_size / 1e6:.1f} MB, asks for {asks_for}")
-    loaded = skops.io.load(path, trusted=["skl1inf._selector.L1InfFeatureSelector"])
+    ours = f"{L1InfFeatureSelector.__module__}.L1InfFeatureSelector"
+    loaded = skops.io.load(path, trusted=[ours])
 
 # %%
 # The same model
