@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from skl1inf import project_l12
+from skl1inf import L1InfFeatureSelector, project_l12
 from skl1inf.ball import Ball, L1InfBall
+from skl1inf.estimators._base import training_options
 from skl1inf.matrices import open_matrix
 from skl1inf.network import Options, Problem, Silent, rank, train
 from skl1inf.targets import TARGETS, Target
@@ -127,3 +128,13 @@ def test_problems_of_plugged_in_kinds_are_trained_as_replicas():
         problems.append(problem_of(target, L12Ball(), X))
     for selection in rank(problems, 1.0, OPTIONS, Silent()):
         assert set(np.argsort(-selection.importances)[: len(TRUE)]) == set(TRUE)
+
+
+def test_a_loss_that_is_no_sum_is_not_cut_into_mini_batches():
+    class Ranks(Counts):
+        name = "ranks"
+        separable = False
+
+    target = Ranks.encode(np.arange(4), np.ones(4), None)
+    with pytest.raises(ValueError, match=r"batch_size=2 .* ranks"):
+        training_options(L1InfFeatureSelector(batch_size=2), target)

@@ -201,6 +201,11 @@ def training_options(selector, target) -> Any:
     """Return what the training is told."""
     from ..network import Options
 
+    if selector.batch_size is not None and not target.separable:
+        raise ValueError(
+            f"batch_size={selector.batch_size} must be None: the loss of {target.name} "
+            "is no sum over samples."
+        )
     device = _resolve_device(selector.device)
     random_state = check_random_state(selector.random_state)
     auto = selector.learning_rate == "auto"
