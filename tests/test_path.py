@@ -339,6 +339,7 @@ def test_any_estimator_and_sparse_data(classes):
         ({}, None, "requires y to be passed"),
         ({"selector": quick(target="unsupervised")}, 0, "requires y to be passed"),
         ({"radii": [0.0, 1.0]}, 0, "radii must be positive"),
+        ({"selector": quick(n_features_to_select=3)}, 0, "n_features_to_select=3"),
         ({"scoring": "no such"}, 0, "scoring"),
         ({"selector": SVC()}, 0, "selector"),
         ({"rule": "2se"}, 0, "rule"),

@@ -27,6 +27,7 @@ from skl1inf import (
     L1InfFeatureSelector,
     L1InfStabilitySelector,
     l1inf_norm,
+    network,
     radius_path,
 )
 from skl1inf.estimators._elimination import N_ORDERED
@@ -758,3 +759,39 @@ def test_cross_val_score_on_a_regression_pipeline(numbers):
     X, Y, _ = numbers
     pipe = Pipeline([("sel", L1InfFeatureSelector(random_state=0)), ("reg", Ridge())])
     assert cross_val_score(pipe, X, Y, cv=3).mean() > 0.8
+
+
+@pytest.mark.parametrize("second_descent", [True, False])
+@pytest.mark.parametrize(
+    ("asked", "number"), [(7, 7), (0.1, 30), (1.0, 300), (300, 300)]
+)
+def test_selects_exactly_the_number_asked_for(classes, asked, number, second_descent):
+    selector = quick(n_features_to_select=asked, second_descent=second_descent)
+    selector.fit(*classes)
+    assert selector.n_features_ == selector.support_.sum() == number
+    np.testing.assert_array_equal(selector.support_, selector.ranking_ <= number)
+    assert l1inf_norm(selector.encoder_weights_) <= selector.radius_
+
+
+@pytest.mark.parametrize("number", [5, 20, 60])
+def test_the_radius_found_keeps_about_the_number_alive(srbct, number):
+    found = L1InfFeatureSelector(n_features_to_select=number, random_state=0)
+    radius = found.fit(*srbct).radius_
+    fit = L1InfFeatureSelector(radius, random_state=0).fit(*srbct)
+    assert number / 1.25 <= fit.n_features_ <= 1.25 * number
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_features_to_select": 301}, "n_features_to_select=301 must be at most"),
+        ({"n_features_to_select": 0}, "n_features_to_select"),
+        ({"n_features_to_select": 1.5}, "n_features_to_select"),
+        ({"n_features_to_select": 5, "radius": 2.0}, "radius=2.0 must be left"),
+        ({"n_features_to_select": 5, "max_features": 5}, "max_features=5 must be left"),
+    ],
+)
+def test_refuses_a_number_that_contradicts(classes, params, message, monkeypatch):
+    monkeypatch.setattr(network, "train", pytest.fail)
+    with pytest.raises(ValueError, match=message):
+        L1InfFeatureSelector(**params).fit(*classes)

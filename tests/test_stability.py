@@ -418,3 +418,14 @@ def test_an_interrupted_fit_leaves_no_process():
     assert process.returncode == 0
     _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
+
+
+def test_halves_are_trained_at_the_radius_found(classes):
+    """Asked for a number, each half selects as many, at the radius of all samples."""
+    stable = quick({"n_features_to_select": 6}).fit(*classes)
+    assert stable.n_selected_ == 6
+    given = quick({"radius": stable.selector_.radius_, "max_features": 6})
+    np.testing.assert_array_equal(
+        stable.selection_probabilities_,
+        given.fit(*classes).selection_probabilities_,
+    )

@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ from ._callbacks import describe
 
 # Weights are in float32.
 SMALLEST_RADIUS = float(np.finfo(np.float32).tiny)
+
+# The search of the radius for a number of features: at most so many trainings, until
+# the logarithm of the number is that close; the longest step of the log-radius.
+_TRIALS, _CLOSE, _LONGEST = 6, 0.1, 1.5
 
 # The forms of X that are taken.
 X_CHECKS = {"accept_sparse": ("csr", "csc"), "dtype": (np.float64, np.float32)}
@@ -158,6 +163,20 @@ class PreparedData:
         """Number of features."""
         return self.data.matrix.shape[1]
 
+    def n_wanted(self, selector):
+        """Return how many features are wanted exactly, None if a radius is given."""
+        number = selector.n_features_to_select
+        if number is None:
+            return None
+        if not isinstance(number, Integral):
+            return max(1, int(number * self.n_features))
+        if number > self.n_features:
+            raise ValueError(
+                f"n_features_to_select={number} must be at most "
+                f"n_features={self.n_features}."
+            )
+        return number
+
     @property
     def described(self):
         """The samples as callbacks are told of them."""
@@ -189,12 +208,26 @@ class PreparedData:
 
 def prepare(selector, X, y, sample_weight):
     """Return the prepared data of a fit of `selector`, and the training's options."""
+    if selector.n_features_to_select is not None:
+        _check_only_number(selector)
     if selector.radius < SMALLEST_RADIUS:
         raise ValueError(
             f"radius={selector.radius} is too small for the range of float32."
         )
     data = Data.validate(selector, X, y, sample_weight).prepare(selector)
     return data, training_options(selector, data.target)
+
+
+def _check_only_number(selector):
+    """Refuse what contradicts a given number of features."""
+    default = type(selector)()
+    for name in ("radius", "max_features"):
+        value = getattr(selector, name)
+        if value != getattr(default, name):
+            raise ValueError(
+                f"{name}={value} must be left at its default where "
+                f"n_features_to_select={selector.n_features_to_select} is given."
+            )
 
 
 def training_options(selector, target) -> Any:
@@ -238,17 +271,39 @@ def _resolve_device(name):
     return device
 
 
-def select(selection, order, max_features, second_descent):
-    """Return the mask of the selected features: as many as are alive.
+def train_for(n_wanted, problem, options, observer):
+    """Train at the radius at which about `n_wanted` features are alive.
 
-    At most `max_features` of them, the first of an order. A second descent starts anew
-    and may see any features, those alive before the others where neither has any
-    importance. Without one, only those alive can be selected.
+    The radius is searched by interpolation of the logarithms of radius and number.
+
+    Returns
+    -------
+    trained : Trained
+        The training whose number of features alive is nearest.
+    radius : float
+        Its radius.
     """
-    alive, n_alive = selection.alive, int(selection.alive.sum())
-    unimportant = selection.importances == 0.0
-    last = unimportant if second_descent else np.ones_like(alive)
-    order = order[np.argsort((last & ~alive)[order], kind="stable")]
-    mask = np.zeros_like(alive)
-    mask[order[: min(n_alive, max_features)]] = True
-    return mask
+    from ..network import train
+
+    tried, radius = [], 1.0
+    for _ in range(_TRIALS):
+        trained = train(problem, radius, options, observer)
+        # Half a feature: there may be none alive.
+        ratio = np.log((trained.selection.alive.sum() + 0.5) / (n_wanted + 0.5))
+        tried.append((abs(ratio), np.log(radius), ratio, trained))
+        if abs(ratio) < _CLOSE:
+            break
+        radius = float(np.exp(_next_trial(tried)))
+    _, log_radius, _, trained = min(tried, key=lambda trial: trial[0])
+    return trained, float(np.exp(log_radius))
+
+
+def _next_trial(tried):
+    """Return the logarithm of the next radius to try."""
+    below = max((trial[1:3] for trial in tried if trial[2] < 0), default=None)
+    above = min((trial[1:3] for trial in tried if trial[2] > 0), default=None)
+    if below is None or above is None:
+        _, log_radius, ratio, _ = tried[-1]
+        return log_radius - np.clip(1.2 * ratio, -_LONGEST, _LONGEST)
+    (low, too_few), (high, too_many) = below, above
+    return low - too_few * (high - low) / (too_many - too_few)

@@ -77,7 +77,7 @@ def radius_path(
             :class:`L1InfFeatureSelector`.
 
         n_features : ndarray of shape (n_radii,)
-            Number of features selected.
+            Number of features selected at each radius, ascending.
 
         entry_radii : ndarray of shape (n_features,)
             The smallest radius at which each feature is selected, inf if at none.
@@ -117,8 +117,8 @@ def radius_path(
     >>> bool(path.n_features[0] < path.n_features[2])
     True
     """
-    radii = check_radii(radii)
     selector = clone_selector(selector, random_state)
+    radii = check_radii(radii, selector)
     prepared, options = prepare(selector, X, y, sample_weight)
     path = _follow_one(selector, prepared, radii, options)
     validate_data(selector, X, skip_check_array=True)  # reads the names
@@ -136,8 +136,13 @@ def _follow_one(selector, prepared, radii, options):
     return path
 
 
-def check_radii(radii):
+def check_radii(radii, selector):
     """Return the radii, ascending and without repetitions."""
+    if selector.n_features_to_select is not None:
+        raise ValueError(
+            f"n_features_to_select={selector.n_features_to_select} of the selector "
+            "must be None: the radii decide how many features are selected."
+        )
     if isinstance(radii, Integral):
         check_scalar(radii, "radii", Integral, min_val=2)
         return np.geomspace(_SMALLEST, _LARGEST, radii)

@@ -11,9 +11,9 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._sklearn import Interval, StrOptions, _fit_context
+from .._sklearn import Interval, RealNotInt, StrOptions, _fit_context
 from ..targets import TARGETS
-from ._base import X_CHECKS, L1InfSelectorBase, prepare, select
+from ._base import X_CHECKS, L1InfSelectorBase, prepare, train_for
 from ._callbacks import TrainingProgress
 from ._elimination import best_first
 
@@ -35,6 +35,14 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     max_features : int, default=None
         Select at most so many features, the best ranked. None: all that survive.
+        An upper limit: where fewer survive, fewer are selected.
+
+    n_features_to_select : int or float, default=None
+        Select exactly so many features, the best ranked; a float in (0, 1] is a
+        fraction of them. The radius is then searched, such that about so many survive:
+        `radius_` tells it, and `radius` and `max_features` must be left at their
+        defaults. That takes up to six times as long as a fit at a given radius. None:
+        as many as survive at `radius`.
 
     n_hidden : int, default=64
         Number of hidden units of the encoder.
@@ -100,7 +108,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     Attributes
     ----------
     encoder_weights_ : ndarray of shape (n_features, n_hidden)
-        The first layer; its l1,inf norm is at most `radius`.
+        The first layer; its l1,inf norm is at most `radius_`.
 
     feature_importances_ : ndarray of shape (n_features,)
         For classes, the decrease of the training loss that each feature accounts for;
@@ -125,6 +133,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     n_features_ : int
         Number of selected features.
+
+    radius_ : float
+        The radius of the ball: `radius`, or the one found for `n_features_to_select`.
 
     coefs_ : list of ndarray of shape (n_features, n_hidden) and (n_hidden, n_latent)
         The weights of the encoder.
@@ -214,6 +225,11 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     _parameter_constraints: ClassVar[dict] = {
         "radius": [Interval(Real, 0, None, closed="neither")],
         "max_features": [Interval(Integral, 1, None, closed="left"), None],
+        "n_features_to_select": [
+            Interval(RealNotInt, 0, 1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_latent": [Interval(Integral, 1, None, closed="left"), None],
         "activation": [StrOptions({"silu", "relu", "tanh", "identity"})],
@@ -239,6 +255,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         radius: float = 1.0,
         *,
         max_features: int | None = None,
+        n_features_to_select: float | None = None,
         n_hidden: int = 64,
         n_latent: int | None = None,
         activation: str = "silu",
@@ -257,6 +274,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     ):
         self.radius = radius
         self.max_features = max_features
+        self.n_features_to_select = n_features_to_select
         self.n_hidden = n_hidden
         self.n_latent = n_latent
         self.activation = activation
@@ -308,20 +326,38 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         """Train on prepared data, and set the fitted attributes."""
         from ..network import retrain, train
 
-        context = self._init_callback_context(max_subtasks=1 + self.second_descent)
+        n_wanted = prepared.n_wanted(self)
+        n_descents = 1 + self.second_descent if n_wanted is None else None
+        context = self._init_callback_context(max_subtasks=n_descents)
         progress = TrainingProgress(self, context, prepared.described)
-        problem = prepared.problem()
+        problem, radius = prepared.problem(), self.radius
         with progress.task():
-            trained = train(problem, self.radius, options, progress)
+            if n_wanted is None:
+                trained = train(problem, radius, options, progress)
+            else:
+                trained, radius = train_for(n_wanted, problem, options, progress)
             (order,) = best_first([trained.selection], problem)
-            most = self.max_features or prepared.n_features
-            selected = select(trained.selection, order, most, self.second_descent)
+            selected = self._select(trained.selection, order, n_wanted)
             if self.second_descent and selected.any():
                 features = np.flatnonzero(selected)
-                trained = retrain(
-                    trained, features, problem, self.radius, options, progress
-                )
+                trained = retrain(trained, features, problem, radius, options, progress)
+        self.radius_ = float(radius)
         self._set_fitted(trained, prepared, order, selected)
+
+    def _select(self, selection, order, n_wanted):
+        """Return the mask of the selected features, the first of an order.
+
+        A second descent starts anew and may see any features, those alive before the
+        others where neither has any importance. Without one, those alive come first.
+        """
+        alive = selection.alive
+        last = selection.importances == 0.0 if self.second_descent else True
+        order = order[np.argsort((last & ~alive)[order], kind="stable")]
+        if n_wanted is None:
+            n_wanted = min(alive.sum(), self.max_features or len(alive))
+        mask = np.zeros_like(alive)
+        mask[order[:n_wanted]] = True
+        return mask
 
     def _set_fitted(self, trained, prepared, order, selected):
         self.coefs_, self.intercepts_ = trained.coefs, trained.intercepts

@@ -223,8 +223,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         self : L1InfFeatureSelectorCV
             The fitted selector.
         """
-        radii = check_radii(self.radii)
         selector = clone_selector(self.selector, self.random_state)
+        radii = check_radii(self.radii, selector)
         if y is None or selector.target == "unsupervised":
             raise ValueError(
                 "L1InfFeatureSelectorCV requires y to be passed, but the target y is "

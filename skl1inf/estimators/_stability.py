@@ -225,6 +225,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
                     prepared.data,
                     halves,
                     selector,
+                    fitted.radius_,
                     options,
                     n_selected,
                     TrainingProgress(self, group_context),
@@ -306,7 +307,7 @@ def _groups_of_halves(data, n_pairs, random_state):
     return [halves[start : start + size] for start in range(0, len(halves), size)]
 
 
-def _count_selections(data, halves, selector, options, n_selected, progress):
+def _count_selections(data, halves, selector, radius, options, n_selected, progress):
     """Train on halves: how often each feature was selected, and the sum of its ranks.
 
     Each half selects the `n_selected` best features, of those that vary in it.
@@ -316,7 +317,7 @@ def _count_selections(data, halves, selector, options, n_selected, progress):
     prepared = [data.take_samples(half).prepare(selector) for half in halves]
     with progress.task():
         problems = [of_half.problem() for of_half in prepared]
-        selections = rank(problems, selector.radius, options, progress)
+        selections = rank(problems, radius, options, progress)
     ranks = np.array(
         [
             of_half.rank(selection.order, False)
