@@ -4,7 +4,6 @@ Other balls that people compare it with go through the same door.
 """
 
 from ._functions import (
-    WarmStart,
     l1inf_dual_norm,
     l1inf_norm,
     project_l1,
@@ -14,7 +13,6 @@ from ._functions import (
 )
 
 __all__ = [
-    "WarmStart",
     "l1inf_dual_norm",
     "l1inf_norm",
     "project_l1",
