@@ -26,9 +26,9 @@ def _lowered(sizes, radius):
     r"""Lower non-negative float64 numbers to add up to the radius, none below 0.
 
     The projection onto the l1 ball is :math:`\max(s_i - \tau, 0)`. Newton's method
-    from the left finds :math:`\tau`: of the :math:`k` numbers above 0, each falls by
-    :math:`(\sum_i s_i - C) / k`, until they add up to :math:`C`. They are lowered in
-    place, so that a sum that is small against the first numbers keeps its digits.
+    finds :math:`\tau` from the left: the :math:`k` numbers above 0 all fall by
+    :math:`(\sum_i s_i - C) / k`, until they add up to :math:`C`. Every step starts from
+    the lowered numbers, so that the next one corrects its rounding.
     """
     lowered, largest = np.zeros_like(sizes), sizes.max()
     if radius == 0:
@@ -38,7 +38,7 @@ def _lowered(sizes, radius):
     radius = np.ldexp(radius, -exponent)
     left = np.flatnonzero(sizes)
     values = np.ldexp(sizes[left], -exponent)
-    while (excess := _compensated(values) - radius) > 2.0**-52 * radius:
+    while abs(excess := _compensated(values) - radius) > 2.0**-51 * radius:
         # The largest of all stays: the rounding of the sum can exceed the radius.
         step = min(excess / values.size, np.nextafter(values.max(), 0))
         lower = values - step
