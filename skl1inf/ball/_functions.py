@@ -79,7 +79,8 @@ def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
     Returns
     -------
     float
-        The norm, accumulated in float64 with compensation for rounding.
+        The norm, accumulated in float64 with compensation for rounding. No gradient
+        passes through it.
 
     See Also
     --------
@@ -110,8 +111,8 @@ def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
     Returns
     -------
     float
-        The norm; rounding is that of sums in the dtype of Y over a thousand
-        entries, and of float64 beyond.
+        The norm. Sums of up to a thousand entries are taken in the dtype of Y,
+        sums of these in float64; all of them in float64 where they overflow.
 
     See Also
     --------
@@ -154,23 +155,25 @@ def project_l1inf(
         Axis along which the maximum is taken: by default each row is a group.
     out : array or tensor, default=None
         Where to write the result; of the shape, dtype and device of the result.
-        May be Y itself.
+        May be Y itself. Not for tensors that require a gradient, unless under
+        ``torch.no_grad()``.
 
     Returns
     -------
     array or tensor of the shape of Y
         The nearest point of the ball: `out` where it is given. A tensor where Y
-        is one, on its device and detached from any graph. Its :func:`l1inf_norm`
-        is at most `radius`, to the last bit, and a matrix in the ball is returned
-        unchanged, to the last bit.
+        is one, on its device. Its :func:`l1inf_norm` is at most `radius`, to the
+        last bit, and a matrix in the ball is returned unchanged, to the last bit.
 
     Raises
     ------
     TypeError
-        If an argument has the wrong type.
+        If an argument has the wrong type. Sparse matrices and masked arrays have.
     ValueError
         If Y is not a matrix of finite real numbers, `radius` is negative or NaN,
-        or `out` does not fit.
+        or `out` does not fit or overlaps itself.
+    RuntimeError
+        If `out` is given and torch is to follow the projection for a gradient.
 
     See Also
     --------
@@ -182,6 +185,10 @@ def project_l1inf(
     Newton's method on theta and all mu_i together, from the left, after [1]_ and
     [2]_ with tangents in place of their sorting; it ends after finitely many
     passes, in practice two to seven.
+
+    The projection of a tensor can be differentiated, more than once. Entries that
+    are not clipped pass the gradient on, those that are clipped pass on what moves
+    their mu_i, and groups that become zero pass on nothing.
 
     References
     ----------
@@ -221,16 +228,22 @@ def project_l1inf_bilevel(
     axis : {-1, 0, 1}, default=-1
         Axis along which the maximum is taken: by default each row is a group.
     out : array or tensor, default=None
-        Where to write the result; may be Y.
+        Where to write the result; may be Y. See :func:`project_l1inf`.
 
     Returns
     -------
     array or tensor of the shape of Y
-        A matrix in the ball, up to rounding.
+        A matrix in the ball, to the last bit; Y itself, copied, if it is in the
+        ball.
 
     See Also
     --------
     project_l1inf : The nearest point of the ball.
+
+    Notes
+    -----
+    The projection of a tensor can be differentiated, more than once. It is computed
+    on the CPU.
 
     References
     ----------
@@ -267,12 +280,18 @@ def project_l12(
     axis : {-1, 0, 1}, default=-1
         Axis along which the norm is taken: by default each row is a group.
     out : array or tensor, default=None
-        Where to write the result; may be Y.
+        Where to write the result; may be Y. See :func:`project_l1inf`.
 
     Returns
     -------
     array or tensor of the shape of Y
-        The nearest point of the ball, up to rounding.
+        The nearest point of the ball up to rounding, and in the ball to the last
+        bit; Y itself, copied, if it is in the ball.
+
+    Notes
+    -----
+    The projection of a tensor can be differentiated, more than once. It is computed
+    on the CPU.
 
     References
     ----------
@@ -301,12 +320,18 @@ def project_l1(Y: Matrix, radius: float, *, out: Projected | None = None) -> Pro
     radius : float
         Radius of the ball, at least 0.
     out : array or tensor, default=None
-        Where to write the result; may be Y.
+        Where to write the result; may be Y. See :func:`project_l1inf`.
 
     Returns
     -------
     array or tensor of the shape of Y
-        The nearest point of the ball, up to rounding.
+        The nearest point of the ball up to rounding, and in the ball to the last
+        bit; Y itself, copied, if it is in the ball.
+
+    Notes
+    -----
+    The projection of a tensor can be differentiated, more than once. It is computed
+    on the CPU.
 
     References
     ----------
