@@ -123,6 +123,13 @@ def test_nearest_in_a_tiny_ball(dtype):
         assert (lost <= tau + 4 * atol).all()
 
 
+@pytest.mark.parametrize(("project", "norm"), BALLS)
+@pytest.mark.parametrize("radius", [5e-324, 1e-310, 1e-300])
+def test_a_radius_that_the_entries_hide(project, norm, radius):
+    Y = np.array([[1e308, 3e307], [9e307, 8e307], [1.0, 1e-300]])
+    check_in_ball(project, norm, Y, radius)
+
+
 def test_sums_beyond_the_dtype():
     largest = np.finfo(np.float32).max
     Y = np.full((3, 2000), largest)

@@ -30,26 +30,37 @@ def _lowered(sizes, radius):
     :math:`(\sum_i s_i - C) / k`, until they add up to :math:`C`. Every step starts from
     the lowered numbers, so that the next one corrects its rounding.
     """
-    lowered, largest = np.zeros_like(sizes), sizes.max()
     if radius == 0:
-        return lowered
+        return np.zeros_like(sizes)
     # Near 1, no sum overflows, and only numbers too small to matter vanish.
-    exponent = np.frexp(largest)[1]
+    exponent = np.frexp(sizes.max())[1]
     radius = np.ldexp(radius, -exponent)
-    left = np.flatnonzero(sizes)
-    values = np.ldexp(sizes[left], -exponent)
+    values, left = _scaled(sizes, -exponent), np.arange(sizes.size)
     while abs(excess := _compensated(values) - radius) > 2.0**-51 * radius:
+        above = values > 0
         # The largest of all stays: the rounding of the sum can exceed the radius.
-        step = min(excess / values.size, np.nextafter(values.max(), 0))
-        lower = values - step
+        step = min(excess / np.count_nonzero(above), np.nextafter(values.max(), 0))
+        lower = np.where(above, values - step, 0)
         if (lower == values).all():
             break
-        left, values = left[lower > 0], lower[lower > 0]
-    lowered[left] = np.ldexp(values, exponent)
+        values = np.maximum(lower, 0, out=lower)
+        if 2 * np.count_nonzero(values) < values.size:
+            left, values = left[values > 0], values[values > 0]
+    lowered = np.zeros_like(sizes)
+    lowered[left] = _scaled(values, exponent)
     return lowered
 
 
+def _scaled(values, exponent):
+    """Multiply by a power of 2, which may lie beyond the numbers of float64."""
+    if abs(exponent) < 1000:
+        return values * 2.0**exponent
+    return np.ldexp(values, exponent)
+
+
 def _towards_zero(values, dtype):
+    if dtype == values.dtype:
+        return values
     rounded = values.astype(dtype)
     over = np.abs(rounded) > np.abs(values)
     return np.where(over, np.nextafter(rounded, dtype.type(0)), rounded)
@@ -57,6 +68,9 @@ def _towards_zero(values, dtype):
 
 def _into_ball(values, dtype, norm, radius):
     """Round to the dtype, and on towards zero until the norm is at most the radius."""
+    # Where the radius is tiny against the numbers, it was lost in their rounding.
+    if radius < (total := norm(values)) < np.inf:
+        values = values * (radius / total)
     values = _towards_zero(values, dtype)
     while norm(values) > radius:
         values = np.nextafter(values, dtype.type(0))
@@ -93,9 +107,10 @@ def bilevel(Y, radius, axis, out):
 def _norms(Y, axis):
     """Euclidean norms of the groups in float64, without overflow of the squares."""
     Y = np.ascontiguousarray(np.moveaxis(Y, axis, -1), dtype=np.float64)
-    exponent = np.frexp(np.abs(Y).max(axis=-1, initial=0))[1]
-    squares = np.ldexp(Y, -exponent[:, None]) ** 2
-    return np.ldexp(np.sqrt(squares.sum(axis=-1)), exponent)
+    exponent = np.frexp(np.abs(Y).max(initial=0))[1]
+    if abs(exponent) < 400:
+        return np.sqrt((Y * Y).sum(axis=-1))
+    return np.ldexp(np.sqrt((np.ldexp(Y, -exponent) ** 2).sum(axis=-1)), exponent)
 
 
 @np.errstate(all="ignore")
@@ -108,12 +123,12 @@ def l12(Y, radius, axis, out):
     if norm(_finite(Y)) <= radius:
         out[...] = Y
         return
-    # A norm that overflows is that of a matrix half or less as large, twice.
-    largest = np.abs(Y).max()
-    exponent = np.frexp(largest)[1]
-    unit = np.ldexp(Y.astype(np.float64), -exponent)
+    # Near 1, no sum of norms overflows.
+    exponent = np.frexp(np.abs(Y).max())[1]
+    unit = _scaled(Y.astype(np.float64, copy=False), -exponent)
     norms = _norms(unit, axis)
     lowered = _lowered(norms, np.ldexp(radius * SLACK, -exponent))
     share = np.divide(lowered, norms, out=np.zeros_like(norms), where=norms > 0)
-    values = np.ldexp(unit * np.expand_dims(share, axis), exponent)
+    unit *= np.expand_dims(share, axis)
+    values = _scaled(unit, exponent)
     out[...] = _into_ball(values, Y.dtype, norm, radius * SLACK) + 0
