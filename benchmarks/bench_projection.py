@@ -24,7 +24,7 @@ import numpy as np
 from published_projections import PUBLISHED
 
 from skl1inf import l1inf_norm, project_l1inf
-from skl1inf.ball import WarmStart
+from skl1inf.ball import kernels
 
 GRID = [
     (1000, 1000, "uniform", (0.001, 0.1, 1, 10, 100, 500, 900)),
@@ -33,7 +33,6 @@ GRID = [
 ]
 LABELS = {
     "skl1inf": "skl1inf",
-    "skl1inf_warm": "skl1inf, warm start",
     "spams": "SPAMS",
     "chu_semismooth_newton": "Chu et al., Newton",
     "perez_heap": "Perez et al., heaps",
@@ -86,18 +85,14 @@ def measure(n_groups, group_size, entries, dtype, radii, peers, n_runs):
     Y = matrix(n_groups, group_size, entries, dtype)
     out = np.empty_like(Y)
     for radius in radii:
-        found = WarmStart()
-        expected = project_l1inf(Y, radius, warm_start=found)
+        expected = np.empty_like(Y)
+        theta, _, n_iter = kernels.project(Y, radius, 1, expected)
         zeroed = 1 - expected.any(axis=1).mean()
         contenders = {"skl1inf": lambda r=radius: project_l1inf(Y, r, out=out)}
-        warm = WarmStart()
-        contenders["skl1inf_warm"] = lambda r=radius, w=warm: project_l1inf(
-            Y, r, out=out, warm_start=w
-        )
         if peers:
             for name, function in PUBLISHED.items():
                 contenders[name] = lambda f=function, r=radius: f(Y, r, out)
-            contenders["spams"] = spams_projection(Y, found.theta)
+            contenders["spams"] = spams_projection(Y, theta)
         for name, function in contenders.items():
             runs = n_runs if name.startswith("skl1inf") else 3
             seconds, copy = times(function, lambda: np.copyto(out, Y), runs)
@@ -108,7 +103,7 @@ def measure(n_groups, group_size, entries, dtype, radii, peers, n_runs):
                 raise AssertionError(f"{name} is off by {error}")
             row = (
                 *(n_groups, group_size, entries, dtype, radius),
-                *(round(zeroed, 3), name, found.n_iter if name == "skl1inf" else ""),
+                *(round(zeroed, 3), name, n_iter if name == "skl1inf" else ""),
                 *(round(1e3 * copy, 4), round(seconds / copy, 2)),
             )
             print(*(f"{value!s:>12}" for value in row), flush=True)
