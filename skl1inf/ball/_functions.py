@@ -164,7 +164,7 @@ def _contiguous(Y, axis):
 
 def _statistics(Y, axis):
     """L1 norm and largest absolute entry of every group, as float64 arrays."""
-    from .kernels._numpy import statistics
+    from .kernels import statistics
 
     Y, axis = _check_matrix(Y), _check_axis(axis)
     if not isinstance(Y, np.ndarray):
@@ -200,7 +200,7 @@ def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
     >>> l1inf_norm([[3.0, -1.0], [0.0, 2.0]])
     5.0
     """
-    from .kernels._numpy import compensated
+    from .kernels import compensated
 
     _, largest = _statistics(Y, axis)
     return float(compensated(largest))
@@ -236,16 +236,16 @@ def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
     return float(total.max(initial=0))
 
 
-def _project_array(Y, radius, axis, out, *guess):
+def _project_array(Y, radius, axis, out):
     """Bring Y and out to C-contiguous layout for the numba kernels."""
-    from .kernels._numpy import project
+    from .kernels import project
 
     Y = _separate(Y, out)
     source, source_axis = _contiguous(Y, axis)
     target = out if source_axis == axis else out.T
     if not target.flags.c_contiguous:
         target = np.empty_like(source)
-    result = project(source, radius, source_axis, target, *guess)
+    result = project(source, radius, source_axis, target)
     if not np.may_share_memory(target, out):
         out[...] = target if source_axis == axis else target.T
     return result
@@ -329,16 +329,12 @@ def project_l1inf(
     if warm_start is not None and not isinstance(warm_start, WarmStart):
         raise TypeError(f"warm_start must be a WarmStart, got {warm_start!r}.")
     target, result = _check_out(out, given, Y)
-    guess = ()
-    if warm_start is not None and warm_start.theta:
-        same = len(warm_start.mu) == Y.shape[1 - axis]
-        guess = (warm_start.theta, warm_start.mu) if same else ()
     if isinstance(Y, np.ndarray):
-        found = _project_array(Y, radius, axis, target, *guess)
+        found = _project_array(Y, radius, axis, target)
     else:
         from .kernels._torch import project
 
-        found = project(Y, radius, axis, target, *guess)
+        found = project(Y, radius, axis, target)
     if warm_start is not None:
         theta, mu, n_iter = found
         mu = mu.astype(np.float64)

@@ -1,1 +1,5 @@
-"""The passes over the entries: numba on the CPU, torch and Triton on a GPU."""
+"""The compiled passes of the projection; see docs/projection.md."""
+
+from ._driver import compensated, project, statistics
+
+__all__ = ["compensated", "project", "statistics"]
