@@ -39,7 +39,7 @@ def clip_row(row, level, out):
 
 
 @kernel(_nrt=True)
-def measure(Y, start, stop, theta, line, peaked, weights, room):
+def measure(Y, start, stop, theta, line, peaked, weighted, room):
     """Sum, largest entry and a tangent near theta: see the pass over rows.
 
     The level is guessed from the first tangent, not from a sample.
@@ -61,14 +61,14 @@ def measure(Y, start, stop, theta, line, peaked, weights, room):
         for c in range(i, end):
             highest = max(highest, room.state[SUMS, c])
             finite &= room.state[SUMS, c] < np.inf
-            room.state[SUMS, c] /= cost_of(weights, c)
-            first_tangent(c, theta, size, True, weights, room)
+            room.state[SUMS, c] /= cost_of(weighted, c, room)
+            first_tangent(c, theta, size, True, weighted, room)
             room.state[MU, c] = 0.0
     return highest if finite else np.inf
 
 
 @kernel(_nrt=True)
-def refine(Y, start, stop, theta, weights, room):
+def refine(Y, start, stop, theta, weighted, room):
     """Tangents at mu of the columns; tell whether any is new."""
     changed = False
     zero, eps = Y.dtype.type(0), eps_of(Y.itemsize)
@@ -96,7 +96,7 @@ def refine(Y, start, stop, theta, weights, room):
             if level[c] > zero:
                 found = above[c], number[c], 0.0
                 changed |= update(
-                    i + c, found, level[c], zero, theta, eps, weights, room
+                    i + c, found, level[c], zero, theta, eps, weighted, room
                 )
     return changed
 

@@ -25,7 +25,7 @@ from ._levels import (
     make_room,
     move,
     norm_of_levels,
-    prepare_weights,
+    set_weights,
     take_every,
 )
 
@@ -95,7 +95,7 @@ def limits(itemsize):
 
 
 @kernel()
-def drive(Y, groups, axis, radius, scale, metric, norm_weights, out, room):
+def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
     """Project Y, which was multiplied by a scale, into out if this is 1.
 
     The groups are rows in one thread where they are None, which is how this is compiled.
@@ -104,7 +104,9 @@ def drive(Y, groups, axis, radius, scale, metric, norm_weights, out, room):
     number of iterations, which is 0 in these two cases.
     """
     level = room.level
-    weights = prepare_weights(metric, norm_weights, room)
+    if metric is not None:
+        set_weights(metric, weights, room)
+    weighted = metric
     low, high = limits(Y.itemsize)
     size, apart = Y.shape[axis], axis == 1
     step = SAMPLE_STEP if apart and level.size >= SAMPLE_FROM else 1
@@ -116,9 +118,9 @@ def drive(Y, groups, axis, radius, scale, metric, norm_weights, out, room):
         n = take_every(step, level.size, room)
         share = radius * scale * (n / level.size)
         if groups is None:
-            highest = _rows.measure(Y, first, n, theta, line, peaked, weights, room)
+            highest = _rows.measure(Y, first, n, theta, line, peaked, weighted, room)
         else:
-            highest = groups.measure(0, n, theta, line, peaked, weights, room)
+            highest = groups.measure(0, n, theta, line, peaked, weighted, room)
         usual = scale != 1.0 or low <= highest <= high
         # A group's largest entry is no less than the mean of those above a level: if
         # these means do not fit the ball, the largest entries need not be known.
@@ -127,22 +129,22 @@ def drive(Y, groups, axis, radius, scale, metric, norm_weights, out, room):
             if not peaked:
                 peaked = np.bool_(True)
                 continue
-            if norm_of_levels(weights, room) <= share or not usual:
+            if norm_of_levels(weighted, room) <= share or not usual:
                 return highest, 0.0, 0
         n_iter, changed = first, True
         while changed and n_iter < MAX_ITER:
-            theta, n, end = move(n, n_iter, theta, share, size, apart, weights, room)
+            theta, n, end = move(n, n_iter, theta, share, size, apart, weighted, room)
             if groups is None:
-                changed = _rows.refine(Y, first, end, theta, weights, room)
+                changed = _rows.refine(Y, first, end, theta, weighted, room)
             else:
-                changed = groups.refine(0, end, theta, weights, room)
+                changed = groups.refine(0, end, theta, weighted, room)
             n_iter += 1
         if step == 1:
             break
-        line = fit_levels(n, theta, size, weights, room)
+        line = fit_levels(n, theta, size, weighted, room)
         theta = theta if theta < np.inf else 0.0
         step, peaked = 1, theta == 0.0
-    finish(n, theta, radius, scale, weights, room)
+    finish(n, theta, radius, scale, weighted, room)
     if scale == 1.0:
         if groups is None:
             _rows.clip(Y, first, level.size, level, out)

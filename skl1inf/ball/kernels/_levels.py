@@ -40,8 +40,8 @@ ROWS, VISIT = range(2)
 # Rows of `state`. Of the groups that are left: l1 norm / c_i, which is the theta from
 # which on the group is zero; the tangent; the level at which it was taken, and the
 # distance from that level to the nearest entry; the level.
-# Of all groups: what one kernel needs for itself, and c_i. And the compensated sum's.
-SUMS, TOTAL, SLOPE, AT, GAP, MU, SCRATCH, COST, LANE, ERROR = range(10)
+# Of all groups: what one kernel needs for itself, c_i and w_i. And the compensated sum's.
+SUMS, TOTAL, SLOPE, AT, GAP, MU, SCRATCH, COST, WEIGHT, LANE, ERROR = range(11)
 
 
 def make_room(level):
@@ -49,47 +49,45 @@ def make_room(level):
     n_groups = level.size
     return Room(
         np.empty((2, n_groups), np.intp),
-        np.empty((10, max(n_groups, LANES))),
+        np.empty((11, max(n_groups, LANES))),
         level,
         bits(level),
     )
 
 
-# Weights of the groups: None where all are 1, or the pair of arrays (c_i, w_i). The
-# compiler leaves a factor of 1 out.
+# `weighted` tells kernels whether groups have weights: None, or else any array. They are
+# compiled for each of the two, and a factor of 1 is left out.
 
 
 @kernel()
-def prepare_weights(metric, weights, room):
-    """Give the pair (c, w), or None where there are no weights.
+def set_weights(metric, weights, room):
+    """Set w_i and c_i = w_i / m_i, the latter so that the smallest is 1.
 
-    The smallest c is 1, which multiplies theta by a constant: no sum can overflow.
+    That multiplies theta by a constant, and no sum can overflow.
     """
-    if metric is None:
-        return None
     least = np.inf
     for i in range(metric.size):
+        room.state[WEIGHT, i] = weights[i]
         room.state[COST, i] = weights[i] / metric[i]
         least = min(least, room.state[COST, i])
     for i in range(metric.size):
         room.state[COST, i] /= least
-    return room.state[COST], weights
 
 
 @kernel()
-def cost_of(weights, i):
+def cost_of(weighted, i, room):
     """Give c_i."""
-    if weights is None:
+    if weighted is None:
         return 1.0
-    return weights[0][i]
+    return room.state[COST, i]
 
 
 @kernel()
-def weight_of(weights, i):
+def weight_of(weighted, i, room):
     """Give w_i."""
-    if weights is None:
+    if weighted is None:
         return 1.0
-    return weights[1][i]
+    return room.state[WEIGHT, i]
 
 
 @kernel()
@@ -117,11 +115,11 @@ def compensated_sum(n, x, lanes, errors):
 
 
 @kernel()
-def norm_of_levels(weights, room):
+def norm_of_levels(weighted, room):
     """sum_i w_i level_i: the norm of a matrix with these largest entries."""
     n = room.level.size
     for i in range(n):
-        room.state[SCRATCH, i] = room.level[i] * weight_of(weights, i)
+        room.state[SCRATCH, i] = room.level[i] * weight_of(weighted, i, room)
     return compensated_sum(n, room.state[SCRATCH], room.state[LANE], room.state[ERROR])
 
 
@@ -173,16 +171,16 @@ def survivors(n, theta, room):
 
 
 @inlined
-def set_levels(n, theta, size, weights, room):
+def set_levels(n, theta, size, weighted, room):
     """Set mu to the higher at theta of the last tangent and the one at 0."""
     for g in range(n):
         i = np.uintp(room.places[ROWS, g])
         last = (
             (room.state[TOTAL, g] - theta)
             * room.state[SLOPE, g]
-            / weight_of(weights, i)
+            / weight_of(weighted, i, room)
         )
-        flat = (room.state[SUMS, g] - theta) * cost_of(weights, i) / size
+        flat = (room.state[SUMS, g] - theta) * cost_of(weighted, i, room) / size
         level = last if last > flat else flat
         room.state[MU, g] = level if flat > 0.0 else 0.0
 
@@ -203,7 +201,7 @@ def list_visits(start, stop, room):
 
 
 @kernel()
-def move(n, step, theta, radius, size, apart, weights, room):
+def move(n, step, theta, radius, size, apart, weighted, room):
     """Move theta and the levels to the root of the tangents.
 
     Returns theta, the number of groups left and the end of the list of those to
@@ -215,7 +213,7 @@ def move(n, step, theta, radius, size, apart, weights, room):
     theta = root if step == 0 or root > theta else theta
     if apart and step == 0:
         n = survivors(n, theta, room)
-    set_levels(n, theta, size, weights, room)
+    set_levels(n, theta, size, weighted, room)
     return theta, n, list_visits(np.intp(0), n, room) if apart else n
 
 
@@ -229,10 +227,13 @@ def eps_of(itemsize):
 
 
 @inlined
-def first_tangent(g, theta, size, peaked, weights, room):
+def first_tangent(g, theta, size, peaked, weighted, room):
     """Take the higher at theta of the tangents at 0 and at the largest entry."""
     i = np.uintp(room.places[ROWS, g])
-    cost, unit = cost_of(weights, i), weight_of(weights, i) * cost_of(weights, i)
+    cost, unit = (
+        cost_of(weighted, i, room),
+        weight_of(weighted, i, room) * cost_of(weighted, i, room),
+    )
     room.state[TOTAL, g], room.state[SLOPE, g] = room.state[SUMS, g], unit / size
     peak = room.level[g] / cost
     if peaked and peak - theta > (room.state[SUMS, g] - theta) / size:
@@ -240,11 +241,11 @@ def first_tangent(g, theta, size, peaked, weights, room):
 
 
 @inlined
-def guess_level(g, theta, line, size, weights, room):
+def guess_level(g, theta, line, size, weighted, room):
     """Set mu to a guess of the level at theta; 0 where there is no use in one."""
     flat = (
         (room.state[SUMS, g] - theta)
-        * cost_of(weights, np.uintp(room.places[ROWS, g]))
+        * cost_of(weighted, np.uintp(room.places[ROWS, g]), room)
         / size
     )
     guess = line[0] + line[1] * flat
@@ -254,20 +255,20 @@ def guess_level(g, theta, line, size, weights, room):
 
 
 @kernel()
-def base_of(g, level, weights, room):
+def base_of(g, level, weighted, room):
     """Give what to subtract from the entries above a level before they are summed.
 
     The level, where they are near to it: their difference is exact. Where they are far
     above, a difference would be rounded, and none is taken.
     """
-    share = 2.0 * level * weight_of(weights, np.uintp(room.places[ROWS, g]))
+    share = 2.0 * level * weight_of(weighted, np.uintp(room.places[ROWS, g]), room)
     return (
         level if share > room.state[TOTAL, g] * room.state[SLOPE, g] else level - level
     )
 
 
 @kernel()
-def update(g, found, level, base, theta, eps, weights, room):
+def update(g, found, level, base, theta, eps, weighted, room):
     """Take a group's new tangent; tell whether it is new beyond rounding.
 
     It is `found` by a pass: sum over the base and number of the entries above the
@@ -277,7 +278,7 @@ def update(g, found, level, base, theta, eps, weights, room):
     if number == 0.0:
         return False
     i = np.uintp(room.places[ROWS, g])
-    cost, weight = cost_of(weights, i), weight_of(weights, i)
+    cost, weight = cost_of(weighted, i, room), weight_of(weighted, i, room)
     above = part + number * base
     slope = weight * cost / number
     new = room.state[SLOPE, g] != slope
@@ -304,13 +305,13 @@ def take_every(step, n, room):
 
 
 @kernel()
-def fit_levels(n, theta, size, weights, room):
+def fit_levels(n, theta, size, weighted, room):
     """Line, by least squares, of the levels over those if all entries were clipped."""
     number = mean = mean_flat = variance = covariance = 0.0
     for g in range(n):
         flat = (
             (room.state[SUMS, g] - theta)
-            * cost_of(weights, np.uintp(room.places[ROWS, g]))
+            * cost_of(weighted, np.uintp(room.places[ROWS, g]), room)
             / size
         )
         room.state[SCRATCH, g] = flat
@@ -363,7 +364,7 @@ def settle(n, theta, radius, room):
 
 
 @kernel()
-def finish(n, theta, radius, scale, weights, room):
+def finish(n, theta, radius, scale, weighted, room):
     """Set the final levels, in the dtype of Y and those of Y / scale.
 
     They are rounded towards zero, and on until their norm is at most the radius.
@@ -375,9 +376,9 @@ def finish(n, theta, radius, scale, weights, room):
         as_bits[i] = 0
     for g in range(n):
         i = np.uintp(room.places[ROWS, g])
-        top = room.state[MU, g] * inverse / weight_of(weights, i)
+        top = room.state[MU, g] * inverse / weight_of(weighted, i, room)
         level[i] = top
         as_bits[i] -= level[i] > top  # the next float towards 0
-    while norm_of_levels(weights, room) > radius:
+    while norm_of_levels(weighted, room) > radius:
         for i in range(level.size):
             as_bits[i] -= as_bits[i] > 0

@@ -129,24 +129,24 @@ def add_above_four(Y, rows, levels, bases):
 
 
 @kernel()
-def refine_four(a, b, c, d, Y, theta, eps, weights, room):
+def refine_four(a, b, c, d, Y, theta, eps, weighted, room):
     """Tangents at mu of four rows; tell whether any is new."""
     rows, mu, real = room.places[ROWS], room.state[MU], Y.dtype.type
     i = np.uintp(rows[a]), np.uintp(rows[b]), np.uintp(rows[c]), np.uintp(rows[d])
     A, B, C, D = real(mu[a]), real(mu[b]), real(mu[c]), real(mu[d])
-    base_a, base_b = base_of(a, A, weights, room), base_of(b, B, weights, room)
-    base_c, base_d = base_of(c, C, weights, room), base_of(d, D, weights, room)
+    base_a, base_b = base_of(a, A, weighted, room), base_of(b, B, weighted, room)
+    base_c, base_d = base_of(c, C, weighted, room), base_of(d, D, weighted, room)
     of_a, of_b, of_c, of_d = add_above_four(
         Y, i, (A, B, C, D), (base_a, base_b, base_c, base_d)
     )
-    changed = update(a, of_a, A, base_a, theta, eps, weights, room)
-    changed |= update(b, of_b, B, base_b, theta, eps, weights, room)
-    changed |= update(c, of_c, C, base_c, theta, eps, weights, room)
-    return changed | update(d, of_d, D, base_d, theta, eps, weights, room)
+    changed = update(a, of_a, A, base_a, theta, eps, weighted, room)
+    changed |= update(b, of_b, B, base_b, theta, eps, weighted, room)
+    changed |= update(c, of_c, C, base_c, theta, eps, weighted, room)
+    return changed | update(d, of_d, D, base_d, theta, eps, weighted, room)
 
 
 @kernel()
-def refine(Y, start, stop, theta, weights, room):
+def refine(Y, start, stop, theta, weighted, room):
     """Tangents at mu of the rows that are listed; tell whether any is new."""
     changed, visit = False, room.places[VISIT]
     eps = eps_of(Y.itemsize)
@@ -156,19 +156,19 @@ def refine(Y, start, stop, theta, weights, room):
             # The last one again, where less than four are left.
             a, b = visit[k], visit[min(k + 1, last)]
             c, d = visit[min(k + 2, last)], visit[min(k + 3, last)]
-            changed |= refine_four(a, b, c, d, Y, theta, eps, weights, room)
+            changed |= refine_four(a, b, c, d, Y, theta, eps, weighted, room)
         return changed
     for k in range(start, stop):
         g = visit[k]
         level = Y.dtype.type(room.state[MU, g])
-        base = base_of(g, level, weights, room)
+        base = base_of(g, level, weighted, room)
         found = row_above(Y, np.uintp(room.places[ROWS, g]), level, base)
-        changed |= update(g, found, level, base, theta, eps, weights, room)
+        changed |= update(g, found, level, base, theta, eps, weighted, room)
     return changed
 
 
 @kernel()
-def measure(Y, start, stop, theta, line, peaked, weights, room):
+def measure(Y, start, stop, theta, line, peaked, weighted, room):
     """Sum, largest entry if `peaked`, and a tangent near theta of the given rows.
 
     While a row is in the cache: its tangent at a guess of its level, on the `line` over
@@ -185,14 +185,14 @@ def measure(Y, start, stop, theta, line, peaked, weights, room):
             total = row_sum(Y, i)
             highest = total if total > highest else highest
             finite &= total < np.inf
-            room.state[SUMS, g] = total / cost_of(weights, i)
+            room.state[SUMS, g] = total / cost_of(weighted, i, room)
             if peaked:
                 room.level[g] = row_largest(Y, i)
         for g in range(first, last):
-            first_tangent(g, theta, size, peaked, weights, room)
-            guess_level(g, theta, line, size, weights, room)
+            first_tangent(g, theta, size, peaked, weighted, room)
+            guess_level(g, theta, line, size, weighted, room)
         end = list_visits(first, last, room)
-        refine(Y, first, end, theta, weights, room)
+        refine(Y, first, end, theta, weighted, room)
     return highest if finite else np.inf
 
 
