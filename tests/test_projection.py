@@ -20,8 +20,8 @@ from skl1inf import (
     project_l1inf_bilevel,
     project_l12,
 )
-from skl1inf.ball import kernels
-from skl1inf.ball.kernels._numpy import MAX_ITER, SAMPLE_STEP
+from skl1inf.ball.kernels import project
+from skl1inf.ball.kernels._driver import MAX_ITER, SAMPLE_STEP
 
 DTYPES = [np.float64, np.float32]
 TOLERANCE = {np.float64: 1e-14, np.float32: 1e-6}
@@ -39,8 +39,11 @@ def check_projection(Y, radius):
     assert P.shape == Y.shape
     assert l1inf_norm(P) <= radius
     assert project_l1inf(P, radius).tobytes() == P.tobytes()
-    *_, n_iter = kernels.project(Y, radius, 1, np.empty_like(Y))
+    Y = np.ascontiguousarray(Y)
+    theta, level, n_iter = project(Y, radius, 1, np.empty_like(Y))
     assert n_iter <= MOST_ITERATIONS
+    assert theta >= 0
+    np.testing.assert_array_equal(level, np.abs(P).max(axis=1, initial=0))
     return P
 
 
@@ -146,6 +149,9 @@ def test_agrees_with_bisection_where_a_sample_is_projected_first(dtype, kind, sh
         return
     error = np.abs(P - bisection_projection(Y, radius)).max()
     assert error <= TOLERANCE[dtype] * np.abs(Y).max()
+    in_place = Y.copy()
+    project_l1inf(in_place, radius, out=in_place)
+    np.testing.assert_array_equal(in_place, P)
 
 
 HARD = {
@@ -267,6 +273,15 @@ def test_optimality_conditions(share):
     gap = ((W - Y) * W).sum() + radius * l1inf_dual_norm(W - Y)
     assert abs(gap) <= 1e-12 * radius * theta
     assert (np.sign(W) * np.sign(Y) >= 0).all()
+
+
+def test_theta_is_what_survivors_lose():
+    Y = np.random.default_rng(0).standard_normal((20, 9))
+    W = np.empty_like(Y)
+    theta, level, _ = project(Y, 3.0, 1, W)
+    cut = np.abs(Y - W).sum(axis=1)[W.any(axis=1)]
+    np.testing.assert_allclose(cut, theta, rtol=1e-12)
+    np.testing.assert_array_equal(level, np.abs(W).max(axis=1))
 
 
 def test_agrees_with_a_conic_solver():

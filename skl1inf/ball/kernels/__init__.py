@@ -1,5 +1,5 @@
 """The compiled passes of the projection; see docs/projection.md."""
 
-from ._numpy import compensated, project, statistics
+from ._driver import compensated, project, statistics
 
 __all__ = ["compensated", "project", "statistics"]

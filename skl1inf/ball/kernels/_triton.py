@@ -1,6 +1,6 @@
 """Passes over a tensor on a GPU as Triton kernels, each of which reads it once.
 
-The method is that of _numpy.py. A program takes some groups: rows or columns, by the
+The method is that of _driver.py. A program takes some groups: rows or columns, by the
 strides of the tensor. The host looks at a flag after every few iterations; kernels of
 iterations that find nothing left to do end at once.
 """
@@ -9,8 +9,8 @@ import torch
 import triton
 import triton.language as tl
 
-from ._numpy import MAX_ITER
-from ._torch import start
+from ._levels import MAX_ITER
+from ._tangents import start
 
 # Iterations between two looks at whether a tangent has changed.
 BATCH = 4
@@ -180,13 +180,12 @@ def statistics(Y, axis):
     return found[0], found[1]
 
 
-def newton(Y, axis, sums, largest, radius, guess):
+def newton(Y, axis, sums, largest, radius):
     """Tangents at the projection, theta and the number of iterations."""
     grid, layout, tile = _layout(Y, axis)
     n, size = layout[:2]
     flags = torch.zeros(MAX_ITER + 1, dtype=torch.int32, device=Y.device)
-    # A guess of the levels may find nothing new: the one that follows is due.
-    flags[:2] = 1
+    flags[0] = 1  # the first iteration is due
     at, gap, mu = torch.zeros((3, n), dtype=torch.float64, device=Y.device)
     theta, radius = sums.new_zeros(1), sums.new_full((1,), radius)
 
@@ -197,7 +196,7 @@ def newton(Y, axis, sums, largest, radius, guess):
         return theta, mu
 
     with torch.cuda.device_of(Y):
-        total, weight, _, levels = start(move, sums, largest, size, guess)
+        total, weight, _, levels = start(move, sums, largest, size)
         mu.copy_(levels)
         for step in range(MAX_ITER):
             state = mu, total, weight, at, gap, theta, flags, step
