@@ -6,6 +6,9 @@ None of them has a public counterpart in scikit-learn 1.9.
 # Validates the parameters of an estimator before its `fit`, as in scikit-learn's own.
 from sklearn.base import _fit_context
 
+# How many threads OpenMP is allowed, which follows containers and threadpoolctl.
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+
 # The constraints that `_fit_context` reads from `_parameter_constraints`.
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -30,6 +33,7 @@ __all__ = [
     "_check_method_params",
     "_check_sample_weight",
     "_fit_context",
+    "_openmp_effective_n_threads",
     "_raise_for_params",
     "validate_params",
 ]

@@ -18,7 +18,7 @@ from skl1inf import (
     project_l1inf_bilevel,
     project_l12,
 )
-from skl1inf.ball.kernels import _numpy, _torch
+from skl1inf.ball.kernels import _driver, _torch
 
 PROJECTIONS = [project_l1inf, project_l1inf_bilevel, project_l12, project_l1]
 Y = np.random.default_rng(0).standard_normal((30, 20))
@@ -359,9 +359,9 @@ def test_cuda_agrees(dtype, axis, shape):
 def test_threads_give_the_same_result(monkeypatch, axis, shape):
     A = np.random.default_rng(0).standard_normal(shape)
     expected = project_l1inf(A, 5.0, axis=axis)
-    monkeypatch.setattr(_numpy, "ENTRIES_PER_THREAD", 10)
+    monkeypatch.setattr(_driver, "ENTRIES_PER_THREAD", 10)
     for threads in (1, 2, 5):
-        monkeypatch.setattr(_numpy, "n_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(_driver, "threads_allowed", lambda threads=threads: threads)
         np.testing.assert_array_equal(project_l1inf(A, 5.0, axis=axis), expected)
 
 
@@ -369,7 +369,7 @@ def test_threads_follow_the_users_limits():
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        assert _numpy.n_threads() == 1
+        assert _driver.threads_allowed() == 1
     finally:
         torch.set_num_threads(before)
 

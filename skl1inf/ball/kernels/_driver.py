@@ -80,7 +80,7 @@ def threads_allowed():
     """As many threads as torch is allowed, where it is loaded, or else OpenMP."""
     if "torch" in sys.modules:
         return sys.modules["torch"].get_num_threads()
-    from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+    from ..._sklearn import _openmp_effective_n_threads
 
     return _openmp_effective_n_threads()
 
@@ -98,8 +98,8 @@ def limits(itemsize):
 def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
     """Project Y, which was multiplied by a scale, into out if this is 1.
 
-    The groups are rows in one thread where they are None, which is how this is compiled.
-    Sets the levels to those of what they were; to their largest entries if they are in
+    The groups are rows in one thread where they are None: so is this compiled. Sets
+    the levels to those of what they were; to their largest entries if they are in
     the ball or if the largest sum is out of the limits. Returns this sum, theta and the
     number of iterations, which is 0 in these two cases.
     """
