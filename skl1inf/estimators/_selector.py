@@ -324,7 +324,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         self._set_fitted(trained, prepared, order, selected)
 
     def _set_fitted(self, trained, prepared, order, selected):
-        self.coefs_, self.intercepts_ = trained.coefs, trained.intercepts
+        (W, V), (b, c) = trained.coefs, trained.intercepts
+        restored = prepared.target.restored
+        self.coefs_, self.intercepts_ = [W, restored(V)], [b, restored(c)]
         self.encoder_weights_ = self.coefs_[0]
         self.feature_importances_ = trained.selection.importances
         self.mean_, self.scale_ = prepared.scaling.mean, prepared.scaling.scale

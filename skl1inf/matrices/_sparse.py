@@ -30,6 +30,16 @@ class SparseMatrix(Matrix):
         """Return ``(X - mean) * inverse_scale``, ``X`` kept sparse."""
         return StandardizedSparse(self.X.tocsr(), mean, inverse_scale, device)
 
+    def squared_norms(self, mean, inverse_scale):
+        """Return the squared norms of ``(X - mean) * inverse_scale``.
+
+        An entry x adds ``(x - m)^2 - m^2 = x (x - 2 m)`` to the norm of a row of zeros.
+        """
+        Z, mean = self.X.tocoo(), mean * inverse_scale
+        data = Z.data * inverse_scale[Z.col]
+        data *= data - 2 * mean[Z.col]
+        return np.bincount(Z.row, data, self.shape[0]) + mean @ mean
+
     def weighted_sums(self, R):
         """Return ``X' R`` in float64."""
         return np.asarray(self.X.T @ R, float)
