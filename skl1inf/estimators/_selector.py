@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._sklearn import Interval, StrOptions, _fit_context
 from ..targets import TARGETS
-from ._base import X_CHECKS, L1InfSelectorBase, prepare, select
+from ._base import X_CHECKS, L1InfSelectorBase, own_errstate, prepare, select
 from ._callbacks import Progress
 from ._elimination import best_first
 
@@ -273,6 +273,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         self.random_state = random_state
         self.verbose = verbose
 
+    @own_errstate
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -340,6 +341,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         self.n_features_ = int(selected.sum())
         self.support_ = self.ranking_ <= self.n_features_
 
+    @own_errstate
     def encode(self, X: ArrayLike | spmatrix | sparray) -> np.ndarray:
         """Return the latent code of the samples.
 
