@@ -31,6 +31,10 @@ _TRIALS, _CLOSE, _LONGEST = 6, 0.1, 1.5
 # The forms of X that are taken.
 X_CHECKS = {"accept_sparse": ("csr", "csc"), "dtype": (np.float64, np.float32)}
 
+# As a decorator: compute under numpy's own error state, whatever the caller's. An
+# underflow is no error here, nor in the judges.
+own_errstate = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
 
 class L1InfSelectorBase(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     """Base of the selectors: they have a `support_`, and take sparse X."""
@@ -110,7 +114,8 @@ class Data:
         weight = data.sample_weight
         scaling = Scaling.of(data.matrix, weight, selector.standardize)
         target = data.kind.encode(data.y, weight, selector.class_weight)
-        return PreparedData(data, target, scaling)
+        distances = data.matrix.squared_norms(scaling.mean, scaling.inverse)
+        return PreparedData(data, target.arranged(distances), scaling)
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,11 @@ class Scaling:
     mean: np.ndarray
     scale: np.ndarray
     constant: np.ndarray
+
+    @property
+    def inverse(self):
+        """The inverse of the scales, 0 for constant columns, which drops them."""
+        return np.where(self.constant, 0.0, 1.0 / self.scale)
 
     @classmethod
     def of(cls, matrix, sample_weight, standardize):
@@ -188,10 +198,13 @@ class PreparedData:
         from ..ball import L1InfBall
         from ..network import Problem
 
-        mean, scale = self.scaling.mean, self.scaling.scale
-        inverse_scale = np.where(self.scaling.constant, 0.0, 1.0 / scale)
-        matrix, target = self.data.matrix, self.target
-        return Problem(matrix, target, mean, inverse_scale, L1InfBall())
+        return Problem(
+            self.data.matrix,
+            self.target,
+            self.scaling.mean,
+            self.scaling.inverse,
+            L1InfBall(),
+        )
 
     def rank(self, order, selected):
         """Return the ranks of the features, 1 the best, as of `ranking_`.

@@ -10,7 +10,7 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.utils import Bunch, check_array, check_scalar
 from sklearn.utils.validation import validate_data
 
-from ._base import SMALLEST_RADIUS, prepare
+from ._base import SMALLEST_RADIUS, own_errstate, prepare
 from ._callbacks import TrainingProgress
 from ._elimination import best_first
 from ._selector import L1InfFeatureSelector, clone_selector
@@ -19,6 +19,7 @@ from ._selector import L1InfFeatureSelector, clone_selector
 _SMALLEST, _LARGEST = 0.1, 5.0
 
 
+@own_errstate
 def radius_path(
     X: ArrayLike | spmatrix | sparray,
     y: ArrayLike | None = None,

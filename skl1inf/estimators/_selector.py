@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._sklearn import Interval, RealNotInt, StrOptions, _fit_context
 from ..targets import TARGETS
-from ._base import X_CHECKS, L1InfSelectorBase, prepare, train_for
+from ._base import X_CHECKS, L1InfSelectorBase, own_errstate, prepare, train_for
 from ._callbacks import TrainingProgress
 from ._elimination import best_first
 
@@ -291,6 +291,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         self.random_state = random_state
         self.verbose = verbose
 
+    @own_errstate
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -360,7 +361,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         return mask
 
     def _set_fitted(self, trained, prepared, order, selected):
-        self.coefs_, self.intercepts_ = trained.coefs, trained.intercepts
+        (W, V), (b, c) = trained.coefs, trained.intercepts
+        restored = prepared.target.restored
+        self.coefs_, self.intercepts_ = [W, restored(V)], [b, restored(c)]
         self.encoder_weights_ = self.coefs_[0]
         self.feature_importances_ = trained.selection.importances
         self.mean_, self.scale_ = prepared.scaling.mean, prepared.scaling.scale
@@ -374,6 +377,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         self.n_features_ = int(selected.sum())
         self.support_ = self.ranking_ <= self.n_features_
 
+    @own_errstate
     def encode(self, X: ArrayLike | spmatrix | sparray) -> np.ndarray:
         """Return the latent code of the samples.
 

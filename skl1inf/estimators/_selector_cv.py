@@ -31,7 +31,7 @@ from .._sklearn import (
     _fit_context,
 )
 from ..targets import TARGETS
-from ._base import Data, L1InfSelectorBase, training_options
+from ._base import Data, L1InfSelectorBase, own_errstate, training_options
 from ._callbacks import TrainingProgress
 from ._path import check_radii, follow
 from ._selector import L1InfFeatureSelector, clone_selector
@@ -193,6 +193,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         self.random_state = random_state
         self.verbose = verbose
 
+    @own_errstate
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,

@@ -14,7 +14,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
 from .._sklearn import Interval, _fit_context
-from ._base import L1InfSelectorBase, prepare
+from ._base import L1InfSelectorBase, own_errstate, prepare
 from ._callbacks import TrainingProgress
 from ._selector import L1InfFeatureSelector, clone_selector
 
@@ -176,6 +176,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
         self.random_state = random_state
         self.verbose = verbose
 
+    @own_errstate
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
         self, X: ArrayLike | spmatrix | sparray, y: ArrayLike | None = None

@@ -35,6 +35,16 @@ class DenseMatrix(Matrix):
         Zt = torch.as_tensor(np.ascontiguousarray(Z.T), device=device)
         return StandardizedDense(Zt[None])
 
+    def squared_norms(self, mean, inverse_scale):
+        """Return the squared norms of ``(X - mean) * inverse_scale``."""
+        block = max(1, _BLOCK_ENTRIES // self.shape[1])
+        norms = np.empty(len(self.X))
+        for start in range(0, len(self.X), block):
+            rows = slice(start, start + block)
+            Z = (self.X[rows] - mean) * inverse_scale
+            norms[rows] = np.einsum("ij,ij->i", Z, Z)
+        return norms
+
     def weighted_sums(self, R):
         """Return ``X' R`` in float64, without a float64 copy of X."""
         # BLAS is faster at the transpose, where the long side of the result is last.

@@ -29,6 +29,9 @@ class Matrix(Protocol):
     def standardized(self, mean, inverse_scale, device):
         """Return ``Z = (X - mean) * inverse_scale`` as a `Standardized`, in float32."""
 
+    def squared_norms(self, mean, inverse_scale):
+        """Return ``||(x_i - mean) * inverse_scale||^2`` of every sample, in float64."""
+
     def weighted_sums(self, R):
         """Return ``X' R`` in float64, of shape (n_features, ...)."""
 

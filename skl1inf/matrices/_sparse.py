@@ -28,7 +28,23 @@ class SparseMatrix(Matrix):
 
     def standardized(self, mean, inverse_scale, device):
         """Return ``(X - mean) * inverse_scale``, ``X`` kept sparse."""
-        return StandardizedSparse(self.X.tocsr(), mean, inverse_scale, device)
+        X = self.X.tocsr()
+        # Scaled before they are float32, in whose range the entries may not be.
+        with np.errstate(over="ignore", invalid="ignore"):
+            data = (X.data * inverse_scale[X.indices]).astype(np.float32)
+            mean = (mean * inverse_scale).astype(np.float32)
+        scaled = type(X)((data, X.indices, X.indptr), shape=X.shape)
+        return StandardizedSparse(scaled, mean, device)
+
+    def squared_norms(self, mean, inverse_scale):
+        """Return the squared norms of ``(X - mean) * inverse_scale``.
+
+        An entry x adds ``(x - m)^2 - m^2 = x (x - 2 m)`` to the norm of a row of zeros.
+        """
+        Z, mean = self.X.tocoo(), mean * inverse_scale
+        data = Z.data * inverse_scale[Z.col]
+        data *= data - 2 * mean[Z.col]
+        return np.bincount(Z.row, data, self.shape[0]) + mean @ mean
 
     def weighted_sums(self, R):
         """Return ``X' R`` in float64."""
@@ -40,50 +56,41 @@ class SparseMatrix(Matrix):
 
 
 class StandardizedSparse(Standardized):
-    """The standardised matrix ``Z = (X - mean) * inverse_scale``, ``X`` kept sparse.
+    """The standardised matrix ``Z = X - mean``, ``X`` scaled and kept sparse.
 
-    The standardisation is folded into the products: ``Z W = X (s W) - mean' (s W)``.
-    There is one replica only.
+    The mean is folded into the products: ``Z W = X W - mean' W``. There is one replica
+    only. ``X`` and ``mean`` are in float32.
     """
 
-    def __init__(self, X, mean, inverse_scale, device):
+    def __init__(self, X, mean, device):
         import torch
 
-        self.X, self.mean, self.inverse_scale = X, mean, inverse_scale
-        self.device = device
+        self.X, self.mean, self.device = X, mean, device
         self.n_samples, self.n_features = X.shape
-        self._mean = torch.as_tensor(mean.astype(np.float32), device=device)
-        self._scale = torch.as_tensor(inverse_scale.astype(np.float32), device=device)
+        self._mean = torch.as_tensor(mean, device=device)
         self._tensor = _to_torch(X, device)
 
     def __matmul__(self, W):
         """Return ``Z W``, of shape (1, n_samples, n_hidden)."""
-        W = W[0] * self._scale[:, None]
-        return (self._tensor @ W - self._mean @ W)[None]
+        return (self._tensor @ W[0] - self._mean @ W[0])[None]
 
     def adjoint(self, D):
         """Return ``Z' D``, of shape (1, n_features, n_hidden)."""
         product = self._tensor.T @ D[0]
-        product.addr_(self._mean, D[0].sum(0), alpha=-1).mul_(self._scale[:, None])
-        return product[None]
+        return product.addr_(self._mean, D[0].sum(0), alpha=-1)[None]
 
     def transposed(self):
         """Return ``Z'``, dense."""
-        Z = self._tensor.to_dense().sub_(self._mean).mul_(self._scale)
-        return Z.T[None]
+        return self._tensor.to_dense().sub_(self._mean).T[None]
 
     def take_samples(self, index):
         """Return the matrix of the samples `index`."""
-        return StandardizedSparse(
-            self.X[index], self.mean, self.inverse_scale, self.device
-        )
+        return StandardizedSparse(self.X[index], self.mean, self.device)
 
     def take_features(self, index):
         """Return the matrix of the features `index`, of shape (1, n_chosen)."""
         index = index[0].numpy(force=True)
-        return StandardizedSparse(
-            self.X[:, index], self.mean[index], self.inverse_scale[index], self.device
-        )
+        return StandardizedSparse(self.X[:, index], self.mean[index], self.device)
 
     def stack(self, others):
         """Return None: each is trained alone."""
@@ -95,7 +102,7 @@ def _to_torch(X, device):
 
     X = X.tocoo()
     index = torch.as_tensor(np.stack([X.row, X.col]).astype(np.int64), device=device)
-    values = torch.as_tensor(X.data.astype(np.float32), device=device)
+    values = torch.as_tensor(X.data, device=device)
     return torch.sparse_coo_tensor(
         index, values, X.shape, check_invariants=False, device=device
     ).coalesce()

@@ -1,4 +1,4 @@
-"""The modes of torch under which this package computes."""
+"""The state of torch under which this package computes."""
 
 from contextlib import ExitStack
 from functools import wraps
@@ -7,9 +7,10 @@ import torch
 
 
 def own_state(function):
-    """Run a function with gradients and without autocast, whatever the caller's modes.
+    """Run a function with gradients, whatever modes of torch the caller is in.
 
-    A default device or dtype of the caller needs no mode: every tensor names its own.
+    Inference mode, autocast and modes that replace functions of torch, a default device
+    among them, are off. A default dtype needs no mode: every tensor names its own.
     """
 
     @wraps(function)
@@ -19,6 +20,8 @@ def own_state(function):
             stack.enter_context(torch.enable_grad())
             for device_type in ("cpu", "cuda"):
                 stack.enter_context(torch.autocast(device_type, enabled=False))
+            # The one switch for every ``TorchFunctionMode``; torch has no public one.
+            stack.enter_context(torch._C.DisableTorchFunction())
             return function(*args, **kwargs)
 
     return run

@@ -132,5 +132,5 @@ def _warn_if_suspicious(y, kind):
             f'"{"regression" if kind is Numbers else "classification"}" to silence '
             "this warning.",
             UserWarning,
-            stacklevel=7,  # the caller of fit
+            stacklevel=8,  # the caller of fit
         )

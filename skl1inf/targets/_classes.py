@@ -21,9 +21,10 @@ class Classes(Target):
     name = "classes"
     score = "attribution"
 
-    def __init__(self, codes, classes, weight):
+    def __init__(self, codes, classes, weight, units=None):
         self.encoded, self.weight = (codes,), weight
         self.classes, self.n_latent = classes, len(classes)
+        self.units = units  # the unit of every class, None: in their order
 
     def loss(self, code, encoded, weight):
         """Return the mean cross-entropy of every replica."""
@@ -35,6 +36,17 @@ class Classes(Target):
     def responses(self):
         """Return indicators of the classes."""
         return np.eye(self.n_latent)[self.encoded[0]]
+
+    def arranged(self, distances):
+        """Order the units by the sum of squared distances in their class."""
+        (codes,) = self.encoded
+        sums = np.bincount(codes, self.weight * distances)
+        units = sums.argsort(kind="stable").argsort()
+        return Classes(units[codes], self.classes, self.weight, units)
+
+    def restored(self, layer):
+        """Return a layer with its units in the order of `classes`."""
+        return layer if self.units is None else layer[..., self.units]
 
     @classmethod
     def check(cls, y):

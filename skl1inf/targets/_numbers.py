@@ -18,9 +18,11 @@ class Numbers(Target):
 
     name = "numbers"
 
-    def __init__(self, values, weight):
+    def __init__(self, values, weight, units=None, signs=1):
         self.encoded, self.weight = (values,), weight
         self.n_latent = values.shape[1]
+        # The unit of every number, None: in their order; and its sign.
+        self.units, self.signs = units, signs
 
     def loss(self, code, encoded, weight):
         """Return half the mean squared error of every replica."""
@@ -31,6 +33,19 @@ class Numbers(Target):
     def responses(self):
         """Return the standardised numbers."""
         return self.encoded[0]
+
+    def arranged(self, distances):
+        """Order and sign the units by the covariances of numbers and distances."""
+        (values,) = self.encoded
+        covariances = (self.weight * distances) @ values
+        signs = np.where(covariances < 0, -1, 1).astype(values.dtype)
+        order = np.argsort(-np.abs(covariances), kind="stable")
+        values = (values * signs)[:, order]
+        return Numbers(values, self.weight, order.argsort(), signs)
+
+    def restored(self, layer):
+        """Return a layer with its units in the order and of the signs of `y`."""
+        return layer if self.units is None else layer[..., self.units] * self.signs
 
     @classmethod
     def check(cls, y):

@@ -58,6 +58,20 @@ class Target(Protocol):
         None without a target.
         """
 
+    def arranged(self, distances):
+        """Return the target with its units of the code in the order of the data.
+
+        The units start from random weights. Which of them a class or a number gets,
+        and with what sign, must not depend on a name, a place or a sign in `y`.
+        `distances`, (n_samples,), are the squared norms of the standardised samples:
+        they depend on none of these, nor on the order or the signs of the features.
+        """
+        return self
+
+    def restored(self, layer):
+        """Return a layer, (..., n_latent), with its units in the order of `y`."""
+        return layer
+
     @classmethod
     def check(cls, y):
         """Return `y` as an array of this kind of target, or raise ValueError."""
