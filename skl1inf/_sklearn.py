@@ -6,6 +6,13 @@ None of them has a public counterpart in scikit-learn 1.9.
 # Validates the parameters of an estimator before its `fit`, as in scikit-learn's own.
 from sklearn.base import _fit_context
 
+# Fits and scores an estimator in a fold, and tells of failed fits. So `error_score`
+# means what it does in scikit-learn's searches.
+from sklearn.model_selection._validation import (
+    _fit_and_score,
+    _warn_or_raise_about_fit_failures,
+)
+
 # The constraints that `_fit_context` reads from `_parameter_constraints`.
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -27,7 +34,9 @@ __all__ = [
     "StrOptions",
     "_check_method_params",
     "_check_sample_weight",
+    "_fit_and_score",
     "_fit_context",
     "_raise_for_params",
+    "_warn_or_raise_about_fit_failures",
     "validate_params",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import type_of_target
 
 from ._target import Target
 
@@ -48,11 +48,17 @@ class Classes(Target):
         y = column_or_1d(y, warn=True)
         if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
             raise ValueError(
-                "Unknown label type: y holds other objects than strings. Convert "
-                "numbers with y.astype(int) or y.astype(float), labels with "
-                "y.astype(str)."
+                "Unknown label type: y of dtype object holds other things than "
+                "strings. Convert numbers with y.astype(float), classes with "
+                "y.astype(int) or y.astype(str)."
             )
-        check_classification_targets(y)
+        # Unlike scikit-learn's check, this leaves the warning of many classes to "auto".
+        kind = type_of_target(y, input_name="y")
+        if kind not in ("binary", "multiclass"):
+            raise ValueError(
+                f"Unknown label type: {kind}. y of dtype {y.dtype} cannot be classes, "
+                "which the target or the estimator asks for."
+            )
         return y
 
     @classmethod
@@ -62,7 +68,7 @@ class Classes(Target):
         if len(classes) < 2:
             raise ValueError(
                 "y has only one class among the samples of positive weight "
-                f"({classes[0]!r}): at least two are needed to select features."
+                f"({classes.tolist()[0]!r}): at least two are needed to select features."
             )
         weights = compute_class_weight(
             class_weight, classes=classes, y=y, sample_weight=sample_weight
