@@ -25,5 +25,5 @@ from skl1inf import (
 )
 @pytest.mark.filterwarnings("ignore")
 def test_check_estimator(estimator):
-    results = check_estimator(estimator, on_skip="raise")
+    results = check_estimator(estimator, on_skip=None)
     assert all(result["status"] == "passed" for result in results)

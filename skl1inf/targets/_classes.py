@@ -52,12 +52,13 @@ class Classes(Target):
                 "strings. Convert numbers with y.astype(float), classes with "
                 "y.astype(int) or y.astype(str)."
             )
-        # Unlike scikit-learn's check, this leaves the warning of many classes to "auto".
+        # Unlike scikit-learn's check, this does not warn of many classes: "auto" does.
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass"):
             raise ValueError(
-                f"Unknown label type: {kind}. y of dtype {y.dtype} cannot be classes, "
-                "which the target or the estimator asks for."
+                f"Unknown label type: {kind}. y of dtype {y.dtype} cannot be classes: "
+                "convert labels with y.astype(str), or ask for numbers with "
+                'target="regression" or a regressor as the estimator.'
             )
         return y
 
@@ -67,8 +68,8 @@ class Classes(Target):
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                "y has only one class among the samples of positive weight "
-                f"({classes.tolist()[0]!r}): at least two are needed to select features."
+                f"y has only one class, {classes.tolist()[0]!r}, among the samples of "
+                "positive weight: at least two are needed to select features."
             )
         weights = compute_class_weight(
             class_weight, classes=classes, y=y, sample_weight=sample_weight
