@@ -135,15 +135,14 @@ class Folds:
         Few columns tell in most cases. Where the score is undefined on them, all are
         tried too: it may depend on what is selected.
         """
-        tries = [columns[:_N_TRIED], columns]
-        for tried in tries[: 1 + (len(columns) > _N_TRIED)]:
+        last = "raise" if self.error_score == "raise" else np.nan
+        tries = [(columns[:_N_TRIED], np.nan), (columns, last)]
+        for tried, error_score in tries[len(columns) <= _N_TRIED :]:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                result = self._evaluate(tried, train, test, np.nan)
+                result = self._evaluate(tried, train, test, error_score)
             if not np.isnan(result["test_scores"]):
                 return None
-        if self.error_score == "raise":
-            self._evaluate(tried, train, test, "raise")
         said = [str(warning.message) for warning in caught] or ["it is NaN"]
         result["reason"] = (result["fit_error"] or said[-1]).strip().splitlines()[-1]
         return result
