@@ -6,6 +6,13 @@ None of them has a public counterpart in scikit-learn 1.9.
 # Validates the parameters of an estimator before its `fit`, as in scikit-learn's own.
 from sklearn.base import _fit_context
 
+# Fits and scores an estimator in a fold, and tells of failed fits. So `error_score`
+# means what it does in scikit-learn's searches.
+from sklearn.model_selection._validation import (
+    _fit_and_score,
+    _warn_or_raise_about_fit_failures,
+)
+
 # How many threads OpenMP is allowed, which follows containers and threadpoolctl.
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
@@ -32,8 +39,10 @@ __all__ = [
     "StrOptions",
     "_check_method_params",
     "_check_sample_weight",
+    "_fit_and_score",
     "_fit_context",
     "_openmp_effective_n_threads",
     "_raise_for_params",
+    "_warn_or_raise_about_fit_failures",
     "validate_params",
 ]

@@ -593,7 +593,7 @@ def replaced(value, dtype=float):
         (X_SMALL, np.c_[Y_SMALL, Y_SMALL], "cannot be classes"),
         (X_SMALL, np.ones((20, 2, 2)), "dim 3"),
         (X_SMALL, Y_SMALL.astype("datetime64[D]"), "neither classes nor numbers"),
-        (X_SMALL, np.array(["a", None] * 10), "other objects than strings"),
+        (X_SMALL, np.array(["a", None] * 10), "NaN, None .* in 10 of 20 samples"),
     ],
 )
 def test_bad_data_gets_a_clear_error(X, y, message):

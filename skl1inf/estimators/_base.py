@@ -102,18 +102,23 @@ class Data:
         matrix = self.matrix.take_samples(index)
         return Data(matrix, y, self.kind, self.sample_weight[index])
 
-    def prepare(self, selector):
-        """Return what can be trained on: standardised, the target encoded."""
-        data, kept = self, self.sample_weight > 0
-        if not kept.all():
-            if kept.sum() < 2:
-                raise ValueError(
-                    "sample_weight must be non-zero for at least two samples."
-                )
-            data = self.take_samples(kept)
-        weight = data.sample_weight
+    def prepare(self, selector, samples=None):
+        """Return what can be trained on: standardised, the target encoded.
+
+        Of the samples with the indices `samples`, None being all, those of positive
+        weight. Raises ValueError where they cannot be trained on.
+        """
+        kept = np.arange(len(self.sample_weight)) if samples is None else samples
+        kept = kept[self.sample_weight[kept] > 0]
+        if len(kept) < 2:
+            raise ValueError("sample_weight must be non-zero for at least two samples.")
+        # The target comes first: it tells fastest that nothing can be trained.
+        weight = self.sample_weight[kept]
+        y = None if self.y is None else self.y[kept]
+        target = self.kind.encode(y, weight, selector.class_weight)
+        everything = samples is None and len(kept) == len(self.sample_weight)
+        data = self if everything else self.take_samples(kept)
         scaling = Scaling.of(data.matrix, weight, selector.standardize)
-        target = data.kind.encode(data.y, weight, selector.class_weight)
         distances = data.matrix.squared_norms(scaling.mean, scaling.inverse)
         return PreparedData(data, target.arranged(distances), scaling)
 

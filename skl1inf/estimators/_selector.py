@@ -85,9 +85,10 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         Train again, from the initial weights, on the selected features alone.
 
     target : {"auto", "classification", "regression", "unsupervised"}, default="auto"
-        What `y` is. "auto" takes strings, booleans and integers for classes,
-        floating-point numbers for one or (in two dimensions) several numeric
-        targets, and no `y` for unsupervised selection.
+        What `y` is. "auto" takes strings, booleans, integers and categories for
+        classes, floating-point numbers for one or (in two dimensions) several numeric
+        targets, and no `y` for unsupervised selection. It warns where the values say
+        otherwise: few whole numbers in floating point, or many different integers.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn's classifiers. Only

@@ -1,7 +1,7 @@
 """The choice of the radius by cross-validation."""
 
-from dataclasses import dataclass
-from numbers import Integral
+from copy import copy
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,7 +9,7 @@ from joblib import effective_n_jobs
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
 from sklearn import get_config
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -27,12 +27,12 @@ from .._sklearn import (
     HasMethods,
     Interval,
     StrOptions,
-    _check_method_params,
     _fit_context,
 )
 from ..targets import TARGETS
 from ._base import Data, L1InfSelectorBase, own_errstate, training_options
 from ._callbacks import TrainingProgress
+from ._folds import Folds, summarise
 from ._path import check_radii, follow
 from ._selector import L1InfFeatureSelector, clone_selector
 
@@ -66,6 +66,12 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         The score, as in :func:`~sklearn.metrics.check_scoring`; None means that of
         the estimator.
 
+    error_score : "raise" or float, default=np.nan
+        The score in a fold where the estimator or the scorer fails, as in
+        :class:`~sklearn.model_selection.GridSearchCV`, or where the score is undefined
+        (the area under the curve of a fold with one class). NaN: a radius with such a
+        fold cannot be chosen. "raise": the error is raised.
+
     rule : {"1se", "best"}, default="1se"
         "best" takes the radius of the best mean score. "1se" takes the fewest features
         whose mean score is within one standard error of the best [1]_.
@@ -97,7 +103,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             Mean number of features selected over the folds.
 
         split(k)_test_score : ndarray of shape (n_radii,)
-            The score in the (k)th fold; NaN where no feature was selected.
+            The score in the (k)th fold; NaN where no feature was selected,
+            `error_score` where it failed.
 
         mean_test_score, std_test_score : ndarray of shape (n_radii,)
             Mean and standard deviation over the folds.
@@ -139,7 +146,17 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
 
     `sample_weight` goes to the selector, to the estimator, where it (of a pipeline,
     each step) takes weights, and to the scorer; `groups` goes to the splitter. With
-    metadata routing enabled, all but the selector get what they request.
+    metadata routing enabled, all get what they request, but for the selector, the
+    default estimator and its own score, which always get the weights. As in
+    scikit-learn, a `scoring` that is a name requests nothing, and refuses weights then:
+    pass ``get_scorer(name).set_score_request(sample_weight=True)``, or False.
+
+    Under ``target="auto"`` of the selector the estimator decides what `y` is: a
+    classifier asks for classes, a regressor for numbers. Without one, or with one that
+    is neither, the dtype of `y` decides.
+
+    Before any training, every fold is checked: its training samples must be fit to
+    select from, and the score of the estimator on a few columns must be defined.
 
     References
     ----------
@@ -164,6 +181,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         "radii": [Interval(Integral, 2, None, closed="left"), "array-like"],
         "cv": ["cv_object"],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "error_score": [StrOptions({"raise"}), Real],
         "rule": [StrOptions({"1se", "best"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -178,6 +196,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         radii: int | ArrayLike = 20,
         cv: Any = None,
         scoring: Any = None,
+        error_score: float | str = np.nan,
         rule: str = "1se",
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -188,6 +207,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         self.radii = radii
         self.cv = cv
         self.scoring = scoring
+        self.error_score = error_score
         self.rule = rule
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -223,6 +243,14 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         -------
         self : L1InfFeatureSelectorCV
             The fitted selector.
+
+        Raises
+        ------
+        ValueError
+            If the data or the parameters are not what the selector takes, if `target`
+            contradicts the estimator, if a fold cannot be trained on, if the score of a
+            fold is undefined, or if at every radius there is a fold in which nothing is
+            selected.
         """
         selector = clone_selector(self.selector, self.random_state)
         radii = check_radii(self.radii, selector)
@@ -240,9 +268,10 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         strata = data.kind.strata(data.y)
         cv = check_cv(self.cv, data.y, classifier=strata is not None)
         splits = cv.split(data.matrix.X, data.y, **routed.splitter.split)
-        folds = _Folds(
+        samples = np.arange(len(data.y))  # turns masks and lists into indices
+        folds = Folds(
             data,
-            list(splits),
+            [(samples[train], samples[test]) for train, test in splits],
             selector,
             radii,
             options,
@@ -250,13 +279,15 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             check_scoring(estimator, self.scoring),
             routed.estimator.fit,
             routed.scorer.score,
+            self.error_score,
         )
+        folds.check()
         context = self._init_callback_context(max_subtasks=2)
         progress = TrainingProgress(self, context, prepared.described)
         with progress.task():
             (path,) = follow(selector, [prepared], radii, options, progress)
-            results = self._cross_validate(folds, progress)
-        self._set_fitted(path, results)
+            judged = self._cross_validate(folds, progress)
+        self._set_fitted(path, judged)
         validate_data(self, X, skip_check_array=True)  # names and number
         path.feature_names = getattr(self, "feature_names_in_", None)
         return self
@@ -265,12 +296,17 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         """Return the estimator, by default one of standardised columns."""
         if self.estimator is not None:
             return self.estimator
-        return make_pipeline(StandardScaler(with_mean=centre), kind.judge())
+        scaler, judge = StandardScaler(with_mean=centre), kind.judge()
+        if get_config()["enable_metadata_routing"]:
+            for part in (scaler, judge):
+                part.set_fit_request(sample_weight=True)
+            judge.set_score_request(sample_weight=True)
+        return make_pipeline(scaler, judge)
 
     def _route(self, estimator, sample_weight, params):
         """Return what the splitter, the estimator and the scorer are given."""
         if get_config()["enable_metadata_routing"]:
-            return process_routing(self, "fit", sample_weight=sample_weight, **params)
+            return self._route_requests(sample_weight, params)
         unknown = set(params) - {"groups"}
         if unknown:
             raise TypeError(
@@ -284,6 +320,23 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             scorer=Bunch(score=score),
         )
 
+    def _route_requests(self, sample_weight, params):
+        """Return what the parts request, under metadata routing."""
+        # Weights that have come here are taken, whatever `self` requests of others.
+        asks = copy(self).set_fit_request(sample_weight=True)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        routed = process_routing(asks, "fit", **weights, **params)
+        hidden = Bunch(fit=weights, score=weights)  # the default estimator
+        return Bunch(
+            splitter=routed["splitter"],
+            estimator=hidden if self.estimator is None else routed["estimator"],
+            scorer=hidden if self._scores_by_default() else routed["scorer"],
+        )
+
+    def _scores_by_default(self):
+        """Tell whether the score is that of the default estimator."""
+        return self.estimator is None and self.scoring is None
+
     def _cross_validate(self, folds, progress):
         """Return the path and the scores of every fold."""
         n_folds = len(folds.splits)
@@ -295,9 +348,10 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             fold for task in progress.each("folds", results, n_tasks) for fold in task
         ]
 
-    def _set_fitted(self, path, results):
-        paths, scores = zip(*results, strict=True)
-        mean, std = np.mean(scores, axis=0), np.std(scores, axis=0)
+    def _set_fitted(self, path, folds):
+        paths, scores, results = zip(*folds, strict=True)
+        fits = [result for of_fold in results for result in of_fold]
+        mean, std = summarise(paths, scores, fits, self.error_score)
         n_features = np.mean([fold.n_features for fold in paths], axis=0)
         index = _choose(mean, std / np.sqrt(len(scores)), n_features, self.rule)
         self.path_, self.radii_, self.radius_ = path, path.radii, path.radii[index]
@@ -322,13 +376,14 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         routing : MetadataRouter
             What the estimator, the splitter and the scorer are given.
         """
-        estimator = self._judge()
         router = MetadataRouter(owner=self).add_self_request(self)
-        for name, callee, method in (
-            ("estimator", estimator, "fit"),
-            ("splitter", check_cv(self.cv), "split"),
-            ("scorer", check_scoring(estimator, self.scoring), "score"),
-        ):
+        parts = {"splitter": (check_cv(self.cv), "split")}
+        # Nobody can set the requests of the default estimator: it gets all weights.
+        if self.estimator is not None:
+            parts["estimator"] = self.estimator, "fit"
+        if not self._scores_by_default():
+            parts["scorer"] = check_scoring(self._judge(), self.scoring), "score"
+        for name, (callee, method) in parts.items():
             mapping = MethodMapping().add(caller="fit", callee=method)
             router.add(**{name: callee}, method_mapping=mapping)
         return router
@@ -338,56 +393,6 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags
-
-
-@dataclass(frozen=True)
-class _Folds:
-    """All that is needed to follow the path in any of the folds, and to score it."""
-
-    data: Data
-    splits: list[tuple[np.ndarray, np.ndarray]]
-    selector: L1InfFeatureSelector
-    radii: np.ndarray
-    options: Any
-    estimator: BaseEstimator
-    scorer: Any
-    fit_params: dict
-    score_params: dict
-
-    def run(self, chosen):
-        """Return the paths, trained at once, and the scores of the chosen folds."""
-        from ..network import Silent
-
-        splits = [self.splits[fold] for fold in chosen]
-        datasets = [
-            self.data.take_samples(train).prepare(self.selector) for train, _ in splits
-        ]
-        paths = follow(self.selector, datasets, self.radii, self.options, Silent())
-        return [
-            (path, self._scores(path.support, *split))
-            for path, split in zip(paths, splits, strict=True)
-        ]
-
-    def _scores(self, supports, train, test):
-        """Return the score of the estimator on each of the supports."""
-        scores = {}  # neighbouring radii often select the same
-        for support in supports:
-            key = support.tobytes()
-            if key not in scores:
-                scores[key] = self._score(support, train, test)
-        return np.array([scores[support.tobytes()] for support in supports])
-
-    def _score(self, support, train, test):
-        if not support.any():
-            return np.nan
-        X, y = self.data.matrix.X[:, support], self.data.y
-        if y.ndim == 2 and y.shape[1] == 1:  # as estimators expect a single target
-            y = y[:, 0]
-        estimator = clone(self.estimator).fit(
-            X[train], y[train], **_check_method_params(X, self.fit_params, train)
-        )
-        params = _check_method_params(X, self.score_params, test)
-        return self.scorer(estimator, X[test], y[test], **params)
 
 
 def _weights_for(estimator, sample_weight):
@@ -406,10 +411,6 @@ def _weights_for(estimator, sample_weight):
 
 def _choose(mean, error, n_features, rule):
     """Return the index of the chosen radius; of equals, that of fewer features."""
-    if np.isnan(mean).all():
-        raise ValueError(
-            "At every radius there is a fold in which nothing is selected."
-        )
     best = int(np.nanargmax(mean))
     slack = error[best] if rule == "1se" else 0.0
     candidates = np.flatnonzero(mean >= mean[best] - slack)

@@ -22,6 +22,11 @@ from ._selector import L1InfFeatureSelector, clone_selector
 # on the number of processors: neither does the result, then.
 _PAIRS_PER_TASK = 5
 
+# A pair of halves is drawn again at most so often. If two samples alone make y or the
+# columns vary, every second draw puts one in each half: 100 all fail for no data that
+# have such a pair.
+_MOST_DRAWS = 100
+
 
 class L1InfStabilitySelector(L1InfSelectorBase):
     r"""Select the features that many halves of the samples agree on.
@@ -123,8 +128,9 @@ class L1InfStabilitySelector(L1InfSelectorBase):
     sets it.
 
     With classes, both halves of a pair have the same share of each class, up to one
-    sample. Each half is standardised on its own, and is ranked by its
-    `feature_importances_` alone, without elimination.
+    sample. A pair is drawn again where a half cannot be trained on, because the target
+    or all columns are constant in it. Each half is standardised on its own, and is
+    ranked by its `feature_importances_` alone, without elimination.
 
     References
     ----------
@@ -200,7 +206,8 @@ class L1InfStabilitySelector(L1InfSelectorBase):
         ------
         ValueError
             If the data or the parameters are not what the selector takes, if there
-            are fewer than four samples or a class has only one, or if
+            are fewer than four samples or a class has only one, if the target or all
+            columns are constant in one half of every pair, or if
             `max_false_positives` is so small that no feature could be selected.
         """
         random_state = check_random_state(self.random_state)
@@ -208,7 +215,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
         selector = clone_selector(self.selector, own)
         prepared, options = prepare(selector, X, y, None)
         most = self._most_selected(prepared.n_features)
-        groups = _groups_of_halves(prepared.data, self.n_pairs, random_state)
+        groups = _groups_of_halves(prepared.data, self.n_pairs, random_state, selector)
 
         context = self._init_callback_context(
             max_subtasks=1 + len(groups), sequential_subtasks=False
@@ -288,7 +295,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
         return tags
 
 
-def _groups_of_halves(data, n_pairs, random_state):
+def _groups_of_halves(data, n_pairs, random_state, selector):
     """Return lists of halves, arrays of indices of samples, pair by pair."""
     n_samples = data.matrix.shape[0]
     if n_samples < 4:
@@ -297,15 +304,33 @@ def _groups_of_halves(data, n_pairs, random_state):
         )
     strata = None if data.y is None else data.kind.strata(data.y)
     splitter = (ShuffleSplit if strata is None else StratifiedShuffleSplit)(
-        n_pairs,
+        n_pairs * _MOST_DRAWS,
         train_size=n_samples // 2,
         test_size=n_samples // 2,
         random_state=random_state,
     )
-    samples = np.arange(n_samples)
-    halves = [half for pair in splitter.split(samples, strata) for half in pair]
+    draws = splitter.split(np.arange(n_samples), strata)
+    pairs = [_next_pair(data, draws, selector) for _ in range(n_pairs)]
+    halves = [half for pair in pairs for half in pair]
     size = 2 * _PAIRS_PER_TASK
     return [halves[start : start + size] for start in range(0, len(halves), size)]
+
+
+def _next_pair(data, draws, selector):
+    """Return the next drawn pair of halves that can both be trained on."""
+    for _ in range(_MOST_DRAWS):
+        pair = next(draws)
+        try:
+            for half in pair:
+                data.prepare(selector, half)
+        except ValueError as error:
+            reason = error
+        else:
+            return pair
+    raise ValueError(
+        "The samples cannot be split into two halves to train on: in each of "
+        f"{_MOST_DRAWS} draws one half was of no use. Of the last: {reason}"
+    ) from reason
 
 
 def _count_selections(data, halves, selector, radius, options, n_selected, progress):
@@ -315,7 +340,7 @@ def _count_selections(data, halves, selector, radius, options, n_selected, progr
     """
     from ..network import rank
 
-    prepared = [data.take_samples(half).prepare(selector) for half in halves]
+    prepared = [data.prepare(selector, half) for half in halves]
     with progress.task():
         problems = [of_half.problem() for of_half in prepared]
         selections = rank(problems, radius, options, progress)

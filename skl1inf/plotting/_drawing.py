@@ -6,8 +6,10 @@ from functools import partial
 import numpy as np
 from scipy.optimize import isotonic_regression
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
+
+from ..targets import are_numbers, as_array
 
 # The palette of Okabe and Ito, "Color universal design" (2008), which people with any
 # of the usual colour vision deficiencies can tell apart.
@@ -216,8 +218,8 @@ def legend_above(ax, handles, labels, bottom=0.06):
 def encode_target(y):
     """Return `y` as an array of numbers with its classes.
 
-    As for the selector, floating-point numbers are numbers and everything else is
-    classes: then the numbers are indices of classes.
+    The rule is that of the selectors: floating-point numbers are numbers and everything
+    else is classes. Then the numbers are indices of classes.
 
     Parameters
     ----------
@@ -231,9 +233,8 @@ def encode_target(y):
     classes : ndarray of shape (n_classes,) or None
         The class labels, None for numbers.
     """
-    y = column_or_1d(y)
-    if y.dtype.kind == "f":
-        assert_all_finite(y, input_name="y")
+    numbers, y = are_numbers(y), column_or_1d(as_array(y))
+    if numbers:
         return y, None
     encoder = LabelEncoder()
     return encoder.fit_transform(y), encoder.classes_

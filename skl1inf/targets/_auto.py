@@ -1,14 +1,13 @@
 """What a y is: ``target="auto"``."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
-from sklearn.utils import check_array
 
+from .._warn import warn_the_caller
 from ._classes import Classes
 from ._nothing import Nothing
 from ._numbers import Numbers
+from ._reading import are_numbers, as_array
 
 # By the value of the parameter `target`.
 TARGETS = {
@@ -17,9 +16,12 @@ TARGETS = {
     "unsupervised": Nothing,
 }
 
-# Floating-point numbers are called suspicious where they are whole and at most so many
-# are different, integers where so many classes or more have few samples each.
-_FEW_VALUES, _MANY_CLASSES, _SMALL_CLASS = 10, 20, 5
+# What casts doubt on the dtype. Class labels seldom have more than 20 values, so whole
+# floating-point numbers of as few may be labels. Integers of more values may be numbers
+# where one is too rare for the usual five folds, and are likely to be from 50 on. Where
+# more than half of the samples have a value of their own, scikit-learn too takes y for
+# numbers.
+_FEW_VALUES, _MANY_VALUES, _USUAL_FOLDS = 20, 50, 5
 
 
 def check_target(y, target, estimator, judge=None):
@@ -53,21 +55,19 @@ def check_target(y, target, estimator, judge=None):
     target = _agreed(target, judge)
     if y is None or target == "unsupervised":
         return None, Nothing
-    y = as_array(y, estimator)
+    numbers, y = are_numbers(y), as_array(y, estimator)
     if target != "auto":
         kind = TARGETS[target]
-    else:
-        kind = Numbers if are_numbers(y) else Classes
-        _warn_if_suspicious(y, kind)
-    return kind.check(y), kind
+        return kind.check(y), kind
+    kind = Numbers if numbers else Classes
+    y = kind.check(y)
+    _warn_if_suspicious(y, kind)
+    return y, kind
 
 
 def _agreed(target, judge):
     """Return what `target` and the judge together say."""
-    if judge is None:
-        return target
-    wanted = "classification" if is_classifier(judge) else None
-    wanted = "regression" if is_regressor(judge) else wanted
+    wanted = _wanted(judge)
     if target in ("auto", wanted) or wanted is None:
         return wanted or target
     raise ValueError(
@@ -76,61 +76,44 @@ def _agreed(target, judge):
     )
 
 
-def as_array(y, estimator=None):
-    """Return `y` as an array of finite entries.
-
-    The nullable integers and booleans of pandas stay integers and booleans, which
-    scikit-learn's validation would make floating-point numbers.
-    """
-    given = {"b": bool, "i": np.int64, "u": np.uint64}.get(_dtype_kind(y))
-    y = check_array(
-        y,
-        accept_sparse=False,
-        ensure_2d=False,
-        dtype=None,
-        ensure_min_samples=0,
-        input_name="y",
-        estimator=estimator,
-    )
-    if y.dtype.kind in "mM":
-        raise ValueError(
-            f"y of dtype {y.dtype} is neither classes nor numbers: convert it to one "
-            "of them."
-        )
-    return y if given is None else y.astype(given, copy=False)
-
-
-def are_numbers(y):
-    """Tell whether an array is numbers, by its dtype, rather than classes."""
-    return y.dtype.kind == "f"
-
-
-def _dtype_kind(y):
-    """Return the kind of the dtype of an array, a series or a frame of one column."""
-    dtypes = getattr(y, "dtypes", getattr(y, "dtype", None))
-    if getattr(dtypes, "shape", None) == (1,):
-        dtypes = dtypes.iloc[0]
-    return getattr(dtypes, "kind", None)
+def _wanted(judge):
+    """Return the target that the judge asks for, None if it is neither kind."""
+    if judge is None or not hasattr(judge, "__sklearn_tags__"):
+        return None
+    if is_classifier(judge):
+        return "classification"
+    return "regression" if is_regressor(judge) else None
 
 
 def _warn_if_suspicious(y, kind):
     """Warn where the dtype of one column says little of what it is."""
     if y.size != len(y) or y.dtype.kind not in "fiu":
         return
-    n_values = len(np.unique(y))
+    values, counts = np.unique(y, return_counts=True)
     if kind is Numbers:
-        what, other = "numbers", "classification"
-        few = 2 < n_values <= min(_FEW_VALUES, len(y) / 2)
-        suspicious = n_values == 2 or (few and np.array_equal(y, np.rint(y)))
+        target, other = "regression", "classification"
+        suspicious = _could_be_labels(values, counts)
     else:
-        what, other = "classes", "regression"
-        suspicious = n_values >= max(_MANY_CLASSES, len(y) / _SMALL_CLASS)
+        target, other = "classification", "regression"
+        suspicious = _could_be_measured(counts)
     if suspicious:
-        warnings.warn(
-            f"y of dtype {y.dtype} has {n_values} different values and is taken for "
-            f'{what}. Pass target="{other}" if it is not, or target='
-            f'"{"regression" if kind is Numbers else "classification"}" to silence '
-            "this warning.",
-            UserWarning,
-            stacklevel=8,  # the caller of fit
+        warn_the_caller(
+            f"y has {len(values)} different values and is taken for {kind.name}, by "
+            f'its dtype. Pass target="{other}" if it is not, or target="{target}" to '
+            "silence this warning."
         )
+
+
+def _could_be_labels(values, counts):
+    """Tell whether floating-point numbers may be class labels."""
+    if len(values) == 2:
+        return True
+    few = 2 < len(values) <= min(_FEW_VALUES, counts.sum() / 2)
+    return few and np.array_equal(values, np.rint(values))
+
+
+def _could_be_measured(counts):
+    """Tell whether integers may be numbers."""
+    if len(counts) <= _FEW_VALUES:
+        return len(counts) > _FEW_VALUES / 2 and len(counts) > counts.sum() / 2
+    return len(counts) >= _MANY_VALUES or counts.min() < _USUAL_FOLDS

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import type_of_target
 
 from ._target import Target
 
@@ -60,11 +60,18 @@ class Classes(Target):
         y = column_or_1d(y, warn=True)
         if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
             raise ValueError(
-                "Unknown label type: y holds other objects than strings. Convert "
-                "numbers with y.astype(int) or y.astype(float), labels with "
-                "y.astype(str)."
+                "Unknown label type: y of dtype object holds other things than "
+                "strings. Convert numbers with y.astype(float), classes with "
+                "y.astype(int) or y.astype(str)."
             )
-        check_classification_targets(y)
+        # Unlike scikit-learn's check, this does not warn of many classes: "auto" does.
+        kind = type_of_target(y, input_name="y")
+        if kind not in ("binary", "multiclass"):
+            raise ValueError(
+                f"Unknown label type: {kind}. y of dtype {y.dtype} cannot be classes: "
+                "convert labels with y.astype(str), or ask for numbers with "
+                'target="regression" or a regressor as the estimator.'
+            )
         return y
 
     @classmethod
@@ -73,8 +80,8 @@ class Classes(Target):
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                "y has only one class among the samples of positive weight "
-                f"({classes[0]!r}): at least two are needed to select features."
+                f"y has only one class, {classes.tolist()[0]!r}, among the samples of "
+                "positive weight: at least two are needed to select features."
             )
         weights = compute_class_weight(
             class_weight, classes=classes, y=y, sample_weight=sample_weight

@@ -50,7 +50,15 @@ class Numbers(Target):
     @classmethod
     def check(cls, y):
         """Return the numbers as a matrix, (n_samples, n_targets)."""
-        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        try:
+            y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        except (TypeError, ValueError) as error:
+            if y.dtype.kind not in "OSTU":
+                raise
+            raise ValueError(
+                f"y of dtype {y.dtype} cannot be numbers, which the target or the "
+                f"estimator asks for: {error}."
+            ) from error
         return y.reshape(len(y), -1)
 
     @classmethod
