@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._centred import DenseColumns
+from ._centred import N_PROBES, DenseColumns, far_from_zero
 
 BLOCK = 2**20  # entries that are converted to double precision at once
 
@@ -33,3 +33,7 @@ class DenseMatrix:
     def centred(self, features, mean, root):
         """Return some columns minus `mean`, their rows multiplied by `root`."""
         return DenseColumns(self.X[:, features], mean, root)
+
+    def far_columns(self, mean):
+        """Return the columns with a mean that is large relative to their spread."""
+        return far_from_zero(self.X[:N_PROBES] - mean, mean)

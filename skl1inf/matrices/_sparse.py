@@ -2,13 +2,16 @@
 
 import numpy as np
 
-from ._centred import SparseColumns
+from ._centred import N_PROBES, SparseColumns, far_from_zero
 
 
 class SparseMatrix:
     """A matrix in compressed sparse rows or columns."""
 
     def __init__(self, X):
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
         self.X = X
         self.shape = X.shape
 
@@ -23,3 +26,11 @@ class SparseMatrix:
     def centred(self, features, mean, root):
         """Return some columns minus `mean`, their rows multiplied by `root`."""
         return SparseColumns(self.X[:, features], mean, root)
+
+    def far_columns(self, mean):
+        """Return the columns with a mean that is large relative to their spread."""
+        probes = self.X[:N_PROBES].tocsc()
+        n_entries = np.diff(probes.indptr)
+        full = np.flatnonzero(n_entries == probes.shape[0])  # a zero is no far value
+        centred = probes[:, full].toarray() - mean[full]
+        return full[far_from_zero(centred, mean[full])]
