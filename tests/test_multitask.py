@@ -13,7 +13,7 @@ from sklearn import config_context
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectFromModel
-from sklearn.linear_model import Lasso, LinearRegression
+from sklearn.linear_model import Lasso, LinearRegression, MultiTaskLasso
 from sklearn.model_selection import GroupKFold, KFold
 
 from skl1inf import (
@@ -296,6 +296,94 @@ def test_warm_start_on_a_column_that_has_become_zero():
     X[:, np.flatnonzero(model.coef_.any(axis=0))[0]] = 0
     expected = L1InfMultiTaskRegressor(radius=2, tol=1e-10).fit(X, Y)
     assert_allclose(model.fit(X, Y).coef_, expected.coef_, rtol=0, atol=1e-6)
+
+
+CONTAINERS = [np.asarray, np.asfortranarray, sparse.csr_array, sparse.csc_matrix]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("level", [1e8, -1e12])
+def test_constant_column_far_from_zero_changes_nothing(container, level):
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        X, Y = make_problem(seed, "tall")
+        s = rng.uniform(0.1, 3, len(X))
+        model = L1InfMultiTaskRegressor(10 ** rng.uniform(-1, 3), tol=1e-10)
+        expected = model.fit(container(X), Y, s).coef_
+        X = np.insert(X, 3, level, axis=1)
+        found = model.fit(container(X), Y, s).coef_  # a warning would fail
+        assert_allclose(np.delete(found, 3, axis=1), expected, rtol=0, atol=1e-12)
+        assert not found[:, 3].any()
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_columns_and_targets_may_be_far_from_zero(container):
+    X, Y = make_problem(0, "tall")
+    X, Y = X.round(3), Y.round(3)
+    shift = np.array([0, 1e10, -1e11, 1e9, 0, 1e12, 0, 0, 0, 0])
+    s = np.random.default_rng(0).uniform(0.1, 3, len(X))
+    model = L1InfMultiTaskRegressor(2.0, tol=1e-10).fit(container(X), Y, s)
+    # Adding the shift rounds X; take the rounded values as the data.
+    rounded = (X + shift) - shift
+    expected = model.fit(container(rounded), Y, s).coef_
+    found = model.fit(container(X + shift), Y + 1e9, s).coef_
+    assert_allclose(found, expected, rtol=0, atol=1e-6)
+    _, coefs, gaps = l1inf_path(container(X + shift), Y, radii=[2.0], tol=1e-10)
+    _, expected, _ = l1inf_path(container(rounded), Y, radii=[2.0], tol=1e-10)
+    assert_allclose(coefs, expected, rtol=0, atol=1e-6)
+    assert gaps[0] <= 1e-10 * null_objective(Y)
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_duplicate_entries_of_sparse_data_are_summed(format):
+    X, Y = make_problem(0)
+    X[X < 0.5] = 0
+    dense = sparse.coo_array(X)
+    halves = [dense.data / 4, dense.data * 0.75]
+    rows, columns = (np.tile(index, 2) for index in dense.coords)
+    order = np.lexsort((columns, rows) if format == "csr" else (rows, columns))
+    major, minor = (rows, columns) if format == "csr" else (columns, rows)
+    counts = np.bincount(major, minlength=X.shape[format == "csc"])
+    pointers = np.append(0, np.cumsum(counts))
+    container = sparse.csr_array if format == "csr" else sparse.csc_array
+    twice = container(
+        (np.concatenate(halves)[order], minor[order], pointers), shape=X.shape
+    )
+    assert twice.nnz == 2 * dense.nnz
+    entries = twice.data.copy()
+    model = L1InfMultiTaskRegressor(2.0, tol=1e-12)
+    expected = model.fit(X, Y).coef_
+    assert_allclose(model.fit(twice, Y).coef_, expected, rtol=0, atol=1e-6)
+    assert_array_equal(twice.data, entries)
+
+
+def test_numpy_state_of_the_caller_is_not_obeyed():
+    X, Y = make_problem(0)
+    Y *= 1e-160  # squares are denormal
+    model = L1InfMultiTaskRegressor(2e-160)
+    search = L1InfMultiTaskRegressorCV(radii=[1e-160, 2e-160])
+    with np.errstate(all="raise"):
+        model.fit(X, Y)
+        search.fit(X, Y)
+        l1inf_path(X, Y, radii=3)
+        with pytest.raises(ValueError, match="y has entries too large"):
+            model.fit(X, Y * 1e300 * 1e60)
+        assert np.geterr()["under"] == "raise"
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_shapes_follow_the_dimensions_of_y(fit_intercept):
+    X, Y = make_problem(0, n_targets=1)
+    model = L1InfMultiTaskRegressor(2, fit_intercept=fit_intercept)
+    search = L1InfMultiTaskRegressorCV(radii=[1, 2], fit_intercept=fit_intercept)
+    for y, reference in [(Y, MultiTaskLasso()), (Y[:, 0], Lasso())]:
+        reference.set_params(fit_intercept=fit_intercept).fit(X, y)
+        for fitted in (model.fit(X, y), search.fit(X, y)):
+            assert fitted.coef_.shape == reference.coef_.shape
+            assert fitted.predict(X).shape == reference.predict(X).shape == y.shape
+            if fit_intercept:
+                assert np.shape(fitted.intercept_) == np.shape(reference.intercept_)
+        assert l1inf_path(X, y, radii=3)[1].shape == (*reference.coef_.shape, 3)
 
 
 class StopAfter:

@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from ..matrices import far_from_zero
+
+BLOCK = 2**20  # entries of columns that are centred at once
+
 
 class CentredLeastSquares:
     """Weighted least squares in the coefficients alone.
@@ -43,22 +47,50 @@ class CentredLeastSquares:
         weight = weight / np.sum(weight, dtype=float)
         self.matrix = matrix
         self.root = np.sqrt(weight)
+        self.X_mean = np.zeros(self.n_features)
+        self.Y_mean = np.zeros(Y.shape[1])
+        self.far = self.constant = np.zeros(0, int)
         if fit_intercept:
-            self.X_mean = matrix.weighted_sums(weight)
-            self.Y_mean = weight @ Y
-        else:
-            self.X_mean = np.zeros(self.n_features)
-            self.Y_mean = np.zeros(Y.shape[1])
-        self.target = self.root[:, None] * (Y - self.Y_mean)
-        if fit_intercept:  # a constant target is zero, without rounding errors
-            self.target[:, np.ptp(Y, axis=0) == 0] = 0
+            self._centre_columns(weight)
+            Y = self._centre_targets(Y, weight)
+        self.target = self.root[:, None] * Y
         self.null_value = np.vdot(self.target, self.target) / 2
 
+    def _centre_columns(self, weight):
+        """Compute the means; list the columns that rounding would spoil."""
+        self.X_mean = self.matrix.weighted_sums(weight)
+        self.far = self.matrix.far_columns(self.X_mean)
+        varying = [np.zeros(0, bool)]
+        for features in self._blocks(self.far):
+            columns = self.columns(features)
+            self.X_mean[features] = columns.mean
+            varying.append(columns.varying())
+        varying = np.concatenate(varying)
+        self.far, self.constant = self.far[varying], self.far[~varying]
+
+    def _centre_targets(self, Y, weight):
+        """Subtract the means, in two steps where the first one rounds much."""
+        self.Y_mean = weight @ Y
+        centred = Y - self.Y_mean
+        far = far_from_zero(centred, self.Y_mean)
+        second_mean = weight @ centred[:, far]
+        self.Y_mean[far] += second_mean
+        centred[:, far] -= second_mean
+        centred[:, np.ptp(Y, axis=0) == 0] = 0  # a constant target is exactly zero
+        return centred
+
     def gradient(self, residual):
-        """Return the gradient in W, given ``residual = target - columns W``."""
+        """Return the gradient in W, given ``residual = target - columns W``.
+
+        It is zero for constant columns.
+        """
         weighted = self.root[:, None] * residual
         gradient = self.matrix.weighted_sums(weighted)
         gradient -= np.outer(self.X_mean, weighted.sum(axis=0))
+        # There this difference would be rounding errors.
+        gradient[self.constant] = 0
+        for features in self._blocks(self.far):
+            gradient[features] = self.columns(features).transposed_times(residual)
         return np.negative(gradient, out=gradient)
 
     def columns(self, features):
@@ -68,3 +100,8 @@ class CentredLeastSquares:
     def intercept(self, features, rows):
         """Return the best intercept for the W with these rows at `features`."""
         return self.Y_mean - self.X_mean[features] @ rows
+
+    def _blocks(self, features):
+        """Cut features into blocks whose columns take little room."""
+        step = max(1, BLOCK // len(self.root))
+        return [features[k : k + step] for k in range(0, len(features), step)]

@@ -1,8 +1,13 @@
 """Centred and weighted columns of a matrix, for the linear model.
 
 ``columns`` stands for ``diag(root) (X - 1 mean')``: every column of X minus its mean,
-every row multiplied by the root of the sample's weight. Dense columns are centred in
-a copy. Sparse ones stay sparse: the mean is subtracted from their products.
+every row multiplied by the root of the sample's normalised weight. Dense columns are
+centred in a copy. Sparse ones stay sparse: the mean is subtracted from their products.
+A mean of zero means that the column is not centred.
+
+Subtracting a large mean cancels digits. So a column far from zero is centred twice:
+the second mean is small and removes the rounding errors of the first. A sparse column
+is far from zero only if it has no zeros; it is then centred like an array.
 """
 
 from copy import copy
@@ -12,14 +17,31 @@ from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, lsqr
 
 EPS = np.finfo(float).eps
+N_PROBES = 8  # samples that tell whether a column is far from zero
+FAR = 1e4  # mean relative to spread from where on products lose too many digits
+
+
+def far_from_zero(centred, mean):
+    """Tell which columns have a mean that is large relative to their spread.
+
+    A few samples tell the spread.
+    """
+    spread = np.abs(centred[:N_PROBES]).max(axis=0, initial=0)
+    return np.flatnonzero(np.abs(mean) > FAR * spread)
 
 
 class DenseColumns:
     """Columns in an array that is centred."""
 
     def __init__(self, X, mean, root):
-        self.mean = mean
         self.array = np.subtract(X, mean, dtype=float, order="F")
+        self.mean = mean
+        far = far_from_zero(self.array, mean)
+        if len(far):
+            second_mean = root**2 @ self.array[:, far]
+            self.array[:, far] -= second_mean
+            self.mean = mean.copy()
+            self.mean[far] += second_mean
         self.array *= root[:, None]
 
     @property
@@ -71,8 +93,24 @@ class SparseColumns:
 
     def __init__(self, X, mean, root):
         self.matrix = X.tocsc().astype(float)
+        self.root = root
+        self.mean = mean
+        self.left = mean  # to be subtracted from products
+        full = np.flatnonzero(np.diff(self.matrix.indptr) == len(root))
+        self._centre(full, mean[full])
         self.matrix.data *= root[self.matrix.indices]
-        self.mean, self.root = mean, root
+
+    def _centre(self, full, mean):
+        """Centre the columns without zeros, if they are far from zero."""
+        entries = self.matrix.indptr[full] + np.arange(len(self.root))[:, None]
+        centred = self.matrix.data[entries] - mean
+        far = far_from_zero(centred, mean)
+        if len(far):
+            second_mean = self.root**2 @ centred[:, far]
+            self.matrix.data[entries[:, far]] = centred[:, far]
+            self.mean, self.left = self.mean.copy(), self.left.copy()
+            self.mean[full[far]] += second_mean
+            self.left[full[far]] = second_mean
 
     @property
     def size(self):
@@ -83,34 +121,38 @@ class SparseColumns:
         """Return some of the columns."""
         part = copy(self)
         part.matrix, part.mean = self.matrix[:, index], self.mean[index]
+        part.left = self.left[index]
         return part
 
     def times(self, W):
         """Return ``columns W``."""
         product = self.matrix @ W
-        product -= np.outer(self.root, self.mean @ W)
+        product -= np.outer(self.root, self.left @ W)
         return product
 
     def transposed_times(self, R):
         """Return ``columns' R``."""
         product = self.matrix.T @ R
-        product -= np.outer(self.mean, self.root @ R)
+        product -= np.outer(self.left, self.root @ R)
         return product
 
     def gram(self):
         """Return ``columns' columns``, an array."""
         product = (self.matrix.T @ self.matrix).toarray()
-        product -= np.outer(self.mean, self.mean)
+        product -= np.outer(self.left, self.left)
         return product
 
     def squared_norms(self):
         """Return the diagonal of the Gram matrix."""
-        return np.asarray(self.matrix.power(2).sum(axis=0)).ravel() - self.mean**2
+        return np.asarray(self.matrix.power(2).sum(axis=0)).ravel() - self.left**2
 
     def varying(self):
         """Return False where a column is constant up to rounding."""
-        # The mean is subtracted from a sum of squares: rounding is not squared here.
-        return self.squared_norms() > EPS * len(self.root) * self.mean**2
+        rounding = EPS * len(self.root)
+        # The square of `left` is subtracted from a sum of squares, so that its rounding
+        # error is not squared.
+        largest = np.maximum((rounding * self.mean) ** 2, rounding * self.left**2)
+        return self.squared_norms() > largest
 
     def minimum_norm_solution(self, target):
         """Return the least-squares solution of smallest Frobenius norm."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._centred import DenseColumns
+from ._centred import N_PROBES, DenseColumns, far_from_zero
 from ._matrix import Matrix, Standardized
 
 # Entries that are converted to double precision at a time, at least.
@@ -60,6 +60,10 @@ class DenseMatrix(Matrix):
     def centred(self, index, mean, root):
         """Return ``root * (X - mean)`` of the features `index`."""
         return DenseColumns(self.X[:, index], mean, root)
+
+    def far_columns(self, mean):
+        """Return the columns with a mean that is large relative to their spread."""
+        return far_from_zero(self.X[:N_PROBES] - mean, mean)
 
 
 class StandardizedDense(Standardized):

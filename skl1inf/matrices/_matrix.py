@@ -41,6 +41,9 @@ class Matrix(Protocol):
         ``mean`` has one entry a chosen feature, ``root`` one a sample.
         """
 
+    def far_columns(self, mean):
+        """Return the columns with a mean that is large relative to their spread."""
+
     def statistics(self, weight):
         """Return the weighted mean and deviation of every column, and what is constant.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._centred import SparseColumns
+from ._centred import N_PROBES, SparseColumns, far_from_zero
 from ._matrix import Matrix, Standardized
 
 
@@ -53,6 +53,14 @@ class SparseMatrix(Matrix):
     def centred(self, index, mean, root):
         """Return ``root * (X - mean)`` of the features `index`."""
         return SparseColumns(self.X[:, index], mean, root)
+
+    def far_columns(self, mean):
+        """Return the columns with a mean that is large relative to their spread."""
+        probes = self.X[:N_PROBES].tocsc()
+        n_entries = np.diff(probes.indptr)
+        full = np.flatnonzero(n_entries == probes.shape[0])  # a zero is no far value
+        centred = probes[:, full].toarray() - mean[full]
+        return full[far_from_zero(centred, mean[full])]
 
 
 class StandardizedSparse(Standardized):
