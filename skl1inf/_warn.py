@@ -3,7 +3,7 @@
 import inspect
 import warnings
 
-_INSIDE = ("skl1inf", "sklearn", "joblib")
+_INSIDE = ("skl1inf", "sklearn", "joblib", "numpy", "contextlib")
 
 
 def warn_the_caller(message):

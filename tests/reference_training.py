@@ -9,6 +9,22 @@ def softmax(code):
     return exp / exp.sum(axis=1, keepdims=True)
 
 
+def cross_entropy(y, n_classes):
+    """Return the loss of every sample and its gradient in the code."""
+
+    def evaluate(code):
+        p = softmax(code)
+        return -np.log(p[np.arange(len(y)), y]), p - np.eye(n_classes)[y]
+
+    return evaluate
+
+
+def squared_error(y):
+    """Return the loss of every sample and its gradient in the code."""
+    q = y.shape[1]
+    return lambda code: (((code - y) ** 2).sum(axis=1) / (2 * q), (code - y) / q)
+
+
 class Adam:
     """Algorithm 1 of Kingma and Ba, arXiv 1412.6980."""
 
@@ -23,34 +39,68 @@ class Adam:
         return x - self.step * m / (np.sqrt(v) + 1e-8)
 
 
-def follow(Z, weight, V, gradient, radii, step=0.01):
-    """Pass once at every radius; give W, the shares of the decrease and row maxima.
+class ScaledMomentum:
+    """Steps of .01 times the radius, relative to the largest row of the gradient."""
 
-    ``gradient(code)`` is that of the loss of every sample, and V the initial layer.
+    def __init__(self):
+        self.t, self.M, self.v = 0, 0.0, 0.0
+
+    def __call__(self, W, G, V, radius):
+        self.t += 1
+        self.M = 0.9 * self.M + 0.1 * G
+        largest = (G**2).sum(axis=1).max() / G.shape[1]
+        self.v = 0.99 * self.v + 0.01 * largest
+        scale = np.sqrt(self.v / (1 - 0.99**self.t))
+        return W - 0.01 * radius / scale * self.M / (1 - 0.9**self.t)
+
+
+class HeavyBall:
+    """Steps of 20 / L with a decay of 0.9, where L is the curvature.
+
+    Every tenth step, five iterations of the power method go on from u.
+    """
+
+    def __init__(self, Z, weight, curvature, u):
+        self.F, self.curvature, self.u = np.sqrt(weight)[:, None] * Z, curvature, u
+        self.M, self.t = 0.0, 0
+
+    def __call__(self, W, G, V, radius):
+        for _ in range(5 if self.t % 10 == 0 else 0):
+            self.u = self.F @ (self.F.T @ self.u)
+            self.eigenvalue = np.linalg.norm(self.u)
+            self.u = self.u / self.eigenvalue
+        self.t += 1
+        if np.sum(G * self.M) < 0:
+            self.M = 0.0
+        self.M = 0.9 * self.M + 0.1 * G
+        of_code = np.linalg.eigvalsh(V.T @ V)[-1] * self.curvature
+        return W - 20 * self.M / (self.eigenvalue * of_code)
+
+
+def follow(Z, weight, V, evaluate, radii, norm, step):
+    """Pass once at every radius; return the loss and the relative row maxima of each.
+
+    ``evaluate(code)`` gives the losses and their gradients, V is the initial second
+    layer and `norm` that of its columns.
     """
 
     def normal(V):
-        return V / np.linalg.norm(V, axis=0) / np.sqrt(3)
+        return V / np.linalg.norm(V, axis=0) * norm
 
     V, b, c = normal(V), np.zeros(V.shape[0]), np.zeros(V.shape[1])
-    W, M, v = np.zeros((Z.shape[1], V.shape[0])), 0.0, 0.0
+    W = np.zeros((Z.shape[1], V.shape[0]))
     of_b, of_V, of_c = Adam(1e-3), Adam(1e-3), Adam(1e-3)
-    old, shares, all_shares, maxima = None, np.zeros(Z.shape[1]), [], []
-    for t, radius in enumerate(radii, 1):
+    losses, maxima = [], []
+    for radius in radii:
         hidden = Z @ W + b
-        D = weight[:, None] * gradient(hidden @ V + c)
+        loss, D = evaluate(hidden @ V + c)
+        D = weight[:, None] * D
         G = Z.T @ D @ V.T
-        if old is not None:  # the trapezoidal rule
-            shares = shares + ((old[1] + G) * (old[0] - W)).sum(axis=1) / 2
-        old = W, G
         b, c = of_b(b, (D @ V.T).sum(axis=0)), of_c(c, D.sum(axis=0))
         V = normal(of_V(V, hidden.T @ D))
-        M = 0.9 * M + 0.1 * G
-        v = 0.99 * v + 0.01 * (G**2).sum(axis=1).max() / G.shape[1]
-        length = step * radius / np.sqrt(v / (1 - 0.99**t))
-        Y = W - length * M / (1 - 0.9**t)
-        inside = np.abs(Y).max(axis=1).sum() <= radius
-        W = Y if inside else bisection_projection(Y, radius).astype(float)
-        all_shares.append(shares)
+        W = step(W, G, V, radius)
+        if np.abs(W).max(axis=1).sum() > radius:
+            W = bisection_projection(W, radius).astype(float)
+        losses.append(weight @ loss)
         maxima.append(np.abs(W).max(axis=1) / radius)
-    return W, np.mean(all_shares, axis=0).clip(0), np.mean(maxima, axis=0)
+    return np.array(losses), np.array(maxima)

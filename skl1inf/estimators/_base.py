@@ -265,7 +265,7 @@ def training_options(selector, target) -> Any:
         n_latent=target.n_latent or selector.n_latent or 8,
         activation=selector.activation,
         reconstruction_weight=selector.reconstruction_weight,
-        step=0.01 if auto else selector.learning_rate,
+        step=None if auto else selector.learning_rate,
         max_iter=selector.max_iter,
         tol=selector.tol,
         batch_size=selector.batch_size,

@@ -4,10 +4,14 @@ import torch
 
 from ..ball import relative_gap
 from ..matrices._replicas import take_features
+from ._network import SLOPES
 from ._objective import Objective, backward, loss_and_gradient, slope
-from ._optimizers import Adam, ProjectedMomentum
-from ._scores import NoScore
+from ._optimizers import Adam, HeavyBall, ProjectedMomentum
 from ._working_set import Part, next_working_set
+
+# The length of the first layer's steps relative to its gradient, where no curvature is
+# known.
+_STEP = 0.01
 
 # The speeds of the first layer and of the later ones. After the path only the
 # destination counts: the first layer must keep up with the others to be stationary.
@@ -29,12 +33,15 @@ class Descent:
         self.network, self.options = network, options
         self.objective = Objective.of(problem.target, options)
         self.whole = self.part = Part.whole(data, network, problem.ball)
-        self.first_layer = ProjectedMomentum(problem.ball, options.step)
         self.n_passes = 0
         self.moving = torch.ones_like(network.c[:, :, :1])
         self.generator = torch.Generator(device="cpu").manual_seed(options.seed)
         self.in_batches = options.batch_size is not None and (
             options.batch_size < data.n_samples
+        )
+        self.first_layer = self._first_layer()
+        self.code_norm = problem.target.code_norm(
+            options.n_hidden, SLOPES[options.activation]
         )
         layers, steps = network.code_layers(), [1e-3] * 3
         if self.objective.reconstructs:  # the decoder only has to follow the code
@@ -44,18 +51,27 @@ class Descent:
         if not (self.in_batches or self.objective.reconstructs):
             self.part = self.whole.take_features(self.whole.sizes() > 0)
 
+    def _first_layer(self):
+        """Return the optimizer of the first layer."""
+        # A mini-batch says too little of the curvature.
+        automatic = self.options.step is None and not self.in_batches
+        if automatic and self.objective.target.curvature is not None:
+            return HeavyBall(self.objective)
+        return ProjectedMomentum(self.options.step or _STEP)
+
     def _normalize(self):
-        self.network.normalize_code()
+        self.network.normalize_code(self.code_norm)
         if self.objective.target.reconstructs:
             self.network.normalize_decoder()
 
-    def follow(self, radii, course, score):
-        """Pass once at each of the `radii`, scoring the features."""
+    def follow(self, radii, course, score=None):
+        """Pass once at each of the `radii`; a score notes the end of every pass."""
         for radius in radii:
             course.begin_pass()
             limits = radius_of_each(radius, self.whole.data)
-            loss, _ = self._pass(limits, _FOLLOWING, score)
-            score.end_pass(self.part, radius)
+            loss, _ = self._pass(limits, _FOLLOWING)
+            if score is not None:
+                score.end_pass(self.part, radius, loss)
             if course.end_pass(loss, self.part.sizes() > 0):
                 break
         self._merge()
@@ -71,7 +87,7 @@ class Descent:
         self.part.ball.project_(self.part.network.W, radius.flatten())
         for _ in range(n_passes):
             course.begin_pass()
-            loss, gap = self._pass(radius, _SETTLING, NoScore())
+            loss, gap = self._pass(radius, _SETTLING)
             stop = course.end_pass(loss, self.part.sizes() > 0)
             if gap is not None:
                 self.moving *= (gap > self.options.tol)[:, None, None]
@@ -79,39 +95,39 @@ class Descent:
                 break
         self._merge()
 
-    def _pass(self, radius, speeds, score):
+    def _pass(self, radius, speeds):
         """Pass over the data once; return the loss, and the gap where it is known."""
         if self.in_batches:
-            return self._pass_in_batches(radius, speeds, score), None
+            return self._pass_in_batches(radius, speeds), None
         check = self.n_passes % _PASSES_PER_CHECK == 0
         self.n_passes += 1
         if self.part is self.whole:
-            loss, G, gap = self._look_at_all(radius, score, check)
+            loss, G, gap = self._look_at_all(radius, check)
         elif check:
-            loss, G, gap = self._choose_part(radius, score)
+            loss, G, gap = self._choose_part(radius)
         else:
-            loss, G, gap = *self._look_at_part(score), None
-        self._step(G, radius, speeds, score)
+            loss, G, gap = *self._look_at_part(), None
+        if check:
+            self.first_layer.look(self.part)
+        self._step(G, radius, speeds)
         return loss, gap
 
-    def _look_at_all(self, radius, score, check):
+    def _look_at_all(self, radius, check):
         """Return the loss, the gradient and, to `check`, the gap."""
         loss, G = loss_and_gradient(self.network, self.objective, self.whole.data)
-        score.end(self.whole, G)
         if not check:
             return loss, G, None
         dual_sizes = self.whole.ball.dual_sizes(G)
         return loss, G, _gap(self.network.W, G, dual_sizes, radius)
 
-    def _look_at_part(self, score):
+    def _look_at_part(self):
         """Return the loss and the gradient of the working set."""
         part = self.part
         loss, D = backward(part.network, self.objective, part.data)
         G = part.data.Z.adjoint(D)
-        score.end(part, G)
         return loss, G.mul_(part.inside[:, :, None])
 
-    def _choose_part(self, radius, score):
+    def _choose_part(self, radius):
         """Look at all features and choose the next working set.
 
         Returns the loss, the gradient of the new working set, and the gap.
@@ -122,14 +138,13 @@ class Descent:
         dual_sizes = self.whole.ball.dual_sizes(G)
         part_G = take_features(G, part.index)
         gap = _gap(part.network.W, part_G, dual_sizes, radius)
-        score.end(part, part_G)
         self._merge()
         self.part, G = next_working_set(
             self.whole, part, G, dual_sizes, self.first_layer.constant
         )
         return loss, G.mul_(self.part.inside[:, :, None]), gap
 
-    def _pass_in_batches(self, radius, speeds, score):
+    def _pass_in_batches(self, radius, speeds):
         data, size = self.whole.data, self.options.batch_size
         order = torch.randperm(
             data.n_samples, generator=self.generator, device="cpu"
@@ -140,16 +155,15 @@ class Descent:
             # In expectation the loss of all, so that the weights keep their effect.
             batch = data.take_samples(index).scaled(len(order) / len(index))
             loss, G = loss_and_gradient(self.network, self.objective, batch)
-            self._step(G, radius, speeds, score)
+            self._step(G, radius, speeds)
             losses.append(loss)
         return torch.stack(losses).mean(0)
 
-    def _step(self, G, radius, speeds, score):
+    def _step(self, G, radius, speeds):
         part, (speed, later_speed) = self.part, speeds
-        score.begin(part, G)
         self.adam.update(later_speed * self.moving)
         self._normalize()
-        self.first_layer.update(part.network.W, part.M, G, radius, speed * self.moving)
+        self.first_layer.update(part, G, radius, speed * self.moving)
 
     def _merge(self):
         """Bring the working set back into all features."""

@@ -24,9 +24,9 @@ _ACTIVATIONS = {
     "tanh": torch.tanh,
 }
 
-# The columns of V keep this norm: the radius is then the capacity of the encoder, and
-# the loss cannot go to zero in V while the rows of W still compete.
-_CODE_NORM = 3**-0.5
+# The odd part of every activation is about a line through 0 of this slope; that of silu
+# and of relu is exactly one.
+SLOPES = {"identity": 1.0, "relu": 0.5, "silu": 0.5, "tanh": 1.0}
 
 
 @dataclass
@@ -88,9 +88,9 @@ class Network:
         return Network(W, self.b, self.V, self.c, U, e, self.activation)
 
     @torch.no_grad()
-    def normalize_code(self):
-        """Bring the columns of V back to their norm."""
-        self.V *= _CODE_NORM / self.V.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    def normalize_code(self, norm):
+        """Bring the columns of V to a norm."""
+        self.V *= norm / self.V.norm(dim=1, keepdim=True).clamp_min(1e-30)
 
     @torch.no_grad()
     def normalize_decoder(self):
@@ -112,6 +112,15 @@ class Network:
         """Return the latent code, given the products ``A = Z W``."""
         hidden = _ACTIVATIONS[self.activation](A + self.b)
         return torch.baddbmm(self.c, hidden, self.V)
+
+    def squared_slopes(self, batch):
+        """Return the weighted mean over a batch of the squared slope of every unit.
+
+        It is of shape (n_replicas, n_hidden, 1).
+        """
+        A = (batch.Z @ self.W + self.b).detach().requires_grad_()
+        (slopes,) = torch.autograd.grad(_ACTIVATIONS[self.activation](A).sum(), A)
+        return slopes.square().mT @ batch.weight[:, :, None]
 
 
 @own_state

@@ -17,8 +17,9 @@ class Options:
         That of the hidden units.
     reconstruction_weight : float
         Weight of the reconstruction beside the loss of the target.
-    step : float
-        Length of the steps of the first layer, relative to the radius.
+    step : float or None
+        Length of the steps of the first layer, relative to the radius. None: from the
+        curvature where it is known, else 0.01.
     max_iter : int
         Maximum number of passes over the data in a descent.
     tol : float
@@ -35,7 +36,7 @@ class Options:
     n_latent: int
     activation: str
     reconstruction_weight: float
-    step: float
+    step: float | None
     max_iter: int
     tol: float
     batch_size: int | None

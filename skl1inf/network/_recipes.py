@@ -175,32 +175,22 @@ def _stacked(problems, device) -> Iterator[Batch]:
         yield from batches if stacked is None else [stacked]
 
 
-def _path(radius, target, options):
-    """Return the radius of every pass of the path to `radius`.
-
-    A single pass is at the radius itself.
-    """
-    n_passes = _path_passes(target, options)
-    factors = np.linspace(0.0, np.log(target.path_from), n_passes)
-    return radius * np.exp(factors[::-1])
-
-
-def _path_passes(target, options):
+def _n_passes(target, options):
     """Return the number of passes of the path, at most three quarters of `max_iter`."""
     return min(target.path_passes, max(1, 3 * options.max_iter // 4))
 
 
 def _ranked(data, problem, radius, options, course):
-    """Follow the path to `radius`: the network, and the importances."""
+    """Follow the path that ranks the features: the network, and the importances."""
+    target, n_passes = problem.target, _n_passes(problem.target, options)
     network = _initial(data.Z.n_features, options, len(data.weight))
+    path, n_unscored = target.path(radius, n_passes), target.n_unscored(n_passes)
     descent = Descent(network, data, problem, options)
-    path = _path(radius, problem.target, options)
-    # The noise in the gradient of a batch would count as a decrease by its own step.
-    in_batches = descent.in_batches
-    score_of = RelativeWeights if in_batches else SCORES[problem.target.score]
-    score = score_of(network.W)
-    descent.follow(path, course, score)
-    return network, score.mean(len(path))
+    score = SCORES[target.score](network.W)
+    descent.follow(path[:n_unscored], course)
+    if not course.stopped:
+        descent.follow(path[n_unscored:], course, score)
+    return network, score.mean()
 
 
 def _certificate(network, data, problem, radii, options):
@@ -231,21 +221,23 @@ def _embed(small, network, index):
     return replace(small, W=W, U=U, e=e)
 
 
-def _long_path(largest, smallest, target, options):
+def _long_path(largest, smallest, target, n_passes):
     """Return the path to the largest radius, continued at its pace to the smallest."""
-    pace = max(1, _path_passes(target, options) // 2)  # passes to half the radius
-    n_passes = ceil(pace * log2(largest / smallest))
-    radii = largest * 0.5 ** (np.arange(1, n_passes + 1) / pace)
-    return np.append(_path(largest, target, options), np.maximum(radii, smallest))
+    pace = max(1, n_passes // 2)  # passes to half the radius
+    n_more = ceil(pace * log2(largest / smallest))
+    radii = largest * 0.5 ** (np.arange(1, n_more + 1) / pace)
+    first = target.closing_path(largest, n_passes)
+    return np.append(first, np.maximum(radii, smallest))
 
 
 def _trace(data, problem, radii, options, observer):
     """Return, for every radius, the selections of all replicas."""
     network = _initial(data.Z.n_features, options, len(data.weight))
     descent = Descent(network, data, problem, options)
-    path = _long_path(radii[0], radii[-1], problem.target, options)
-    window = _path_passes(problem.target, options)
-    ends = [window + int(np.argmax(path[window - 1 :] <= radius)) for radius in radii]
+    first = _n_passes(problem.target, options)
+    path = _long_path(radii[0], radii[-1], problem.target, first)
+    window = first - problem.target.n_unscored(first)
+    ends = [first + int(np.argmax(path[first - 1 :] <= radius)) for radius in radii]
     stops = sorted({*ends, *(end - window for end in ends)} - {0})
     score, scores, weights = RelativeWeights(network.W), {0: 0.0}, {}
     course = Course(observer, may_stop=False)
@@ -254,7 +246,7 @@ def _trace(data, problem, radii, options, observer):
             descent.follow(path[start:stop], course, score)
             scores[stop] = score.total.clone()
             weights[stop] = problem.ball.sizes(network.W) / path[stop - 1]
-            if stop == window:
+            if stop == first:
                 solution = Network.stack([network])
     solving = Descent(solution, data, problem, options)
     n_passes = 5 * _PASSES_PER_RADIUS

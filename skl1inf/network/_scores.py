@@ -3,72 +3,46 @@
 import torch
 
 
-class NoScore:
-    """Keep no score: what a descent does that ranks nothing.
+class RelativeWeights:
+    r"""The mean over the passes of the relative weight.
 
-    A part holds some or all features of every replica: `part.network.W` are their
-    weights, `part.index` says which features they are, None standing for all.
+    With :math:`C_t` the radius of pass t, row i has the mean of
+    :math:`\max_j |W_{t,ij}| / C_t`: its size in the ball, relative to the radius.
+    `total`, (n_replicas, n_features), is the sum over the passes.
     """
-
-    def begin(self, part, G):
-        """Note the gradient from which a step starts."""
-
-    def end(self, part, G):
-        """Note the gradient to which the last step has led."""
-
-    def end_pass(self, part, radius):
-        """Note the end of a pass at a radius."""
-
-
-class _Score(NoScore):
-    """A score summed over the passes: `total`, (n_replicas, n_features)."""
 
     def __init__(self, W):
         self.total = torch.zeros_like(W[:, :, 0], dtype=torch.float64)
+        self.weights = self.total[:, :1].clone()
 
-    def mean(self, n_passes):
-        """Return the mean over the passes, 0 where that is negative."""
-        return (self.total / n_passes).clamp_min(0.0)
+    def end_pass(self, part, radius, loss):
+        """Note the end of a pass at a radius that began at a loss."""
+        weight = self.weight(loss.double()[:, None])
+        self.weights += weight
+        _add(self.total, part.index, weight * part.sizes() / radius)
+
+    def weight(self, loss):
+        """Return the weight of a pass."""
+        return torch.ones_like(loss)
+
+    def mean(self):
+        """Return the weighted mean over the passes, 0 before the first."""
+        return self.total / self.weights.clamp_min(1e-300)
 
 
-class RelativeWeights(_Score):
-    """The size of every feature in the ball, relative to the radius."""
+class WeightsByLoss(RelativeWeights):
+    r"""The mean over the passes of the relative weight, the loss as their weight.
 
-    def end_pass(self, part, radius):
-        """Note the end of a pass at a radius."""
-        _add(self.total, part.index, part.sizes() / radius)
+    With :math:`L_t` the loss and :math:`C_t` the radius of pass t, row i has
 
+    .. math:: \sum_t L_t \max_j |W_{t,ij}| / C_t \Big/ \sum_t L_t.
 
-class Attribution(_Score):
-    r"""The decrease of the loss since the start that every feature accounts for.
-
-    A step of ``W`` changes the loss by the integral of the gradient along it, in which
-    every row of ``W`` has a share (J. Lan, R. Liu, H. Zhou and J. Yosinski, "LCA: Loss
-    Change Allocation for Neural Network Training", NeurIPS 2019, section 2). By the
-    trapezoidal rule, row i accounts up to pass t for
-
-    .. math:: \sum_{s < t} \tfrac12 \langle G_{s,i} + G_{s+1,i},
-       W_{s,i} - W_{s+1,i} \rangle.
+    A pass at which little is left to explain says little about the features.
     """
 
-    def __init__(self, W):
-        super().__init__(W)
-        self.decrease, self.start = torch.zeros_like(self.total), None
-
-    def begin(self, part, G):
-        """Note the gradient from which a step starts."""
-        self.start = part.network.W.clone(), G
-
-    def end(self, part, G):
-        """Note the gradient to which the last step has led."""
-        if self.start is not None:
-            W, G_start = self.start
-            share = torch.linalg.vecdot(G_start + G, W - part.network.W) / 2
-            _add(self.decrease, part.index, share)
-
-    def end_pass(self, part, radius):
-        """Note the end of a pass at a radius."""
-        self.total += self.decrease
+    def weight(self, loss):
+        """Return the weight of a pass: its loss."""
+        return loss
 
 
 def _add(total, index, values):
@@ -76,8 +50,8 @@ def _add(total, index, values):
     if index is None:
         total += values
     else:
-        total.scatter_add_(1, index, values.to(total.dtype))
+        total.scatter_add_(1, index, values)
 
 
 # By the name that a target gives its score.
-SCORES = {"attribution": Attribution, "relative_weights": RelativeWeights}
+SCORES = {"relative_weights": RelativeWeights, "weights_by_loss": WeightsByLoss}

@@ -8,6 +8,9 @@ from sklearn.utils.multiclass import type_of_target
 
 from ._target import Target
 
+# The radii at the start, the top and the end of the path that ranks the features.
+_RANKING_RADII = 0.1, 4.0, 1.0
+
 
 class Classes(Target):
     r"""Classes, whose unnormalised log-probabilities the code has to be.
@@ -19,12 +22,28 @@ class Classes(Target):
     """
 
     name = "classes"
-    score = "attribution"
+    score = "weights_by_loss"
 
     def __init__(self, codes, classes, weight, units=None):
         self.encoded, self.weight = (codes,), weight
         self.classes, self.n_latent = classes, len(classes)
         self.units = units  # the unit of every class, None: in their order
+
+    def path(self, radius, n_passes):
+        """Return one path for all radii: these say how many features are kept.
+
+        The ball opens from a small one, in three tenths of the passes, so that the
+        first steps are short: a long one would move all features that correlate with
+        the classes, and few of them matter. Then it closes.
+        """
+        n_opening, (start, top, end) = 3 * n_passes // 10, np.log(_RANKING_RADII)
+        opening = np.linspace(start, top, n_opening, endpoint=False)
+        closing = np.linspace(end, top, n_passes - n_opening)[::-1]
+        return np.exp(np.append(opening, closing))
+
+    def code_norm(self, n_hidden, slope):
+        """Return a norm that grows with the classes: they share the radius."""
+        return 3**-0.5 * self.n_latent / 2
 
     def loss(self, code, encoded, weight):
         """Return the mean cross-entropy of every replica."""

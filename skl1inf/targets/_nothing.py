@@ -10,8 +10,7 @@ class Nothing(Target):
     n_latent = None
     reconstructs = True
     # The decoder has to be learnt on the path: it is longer, and at one radius.
-    path_from = 1.0
-    path_passes = 101
+    path_passes, path_from = 101, 1.0
 
     def __init__(self, weight):
         self.encoded, self.weight = (), weight

@@ -17,12 +17,31 @@ class Numbers(Target):
     """
 
     name = "numbers"
+    # Until the first passes are near the solution at the first radius, every feature of
+    # the working set lives for a while.
+    path_from, unscored_passes = 3.0, 15
 
     def __init__(self, values, weight, units=None, signs=1):
         self.encoded, self.weight = (values,), weight
         self.n_latent = values.shape[1]
         # The unit of every number, None: in their order; and its sign.
         self.units, self.signs = units, signs
+
+    @property
+    def curvature(self):
+        """The second derivative of the loss in a unit of the code."""
+        return 1.0 / self.n_latent
+
+    def code_norm(self, n_hidden, slope):
+        """Return ``1 / (slope * sqrt(n_hidden))``.
+
+        The linear part of the code is ``Z beta`` with ``beta = slope * W V``. As
+        ``sum_h |V_hk| <= sqrt(n_hidden) ||V_k||``, this norm gives
+        ``sum_i max_k |beta_ik| <= sum_i max_h |W_ih| <= radius``: the coefficients are
+        in the l1,inf ball of the same radius, with one target in the l1 ball, as those
+        of a Lasso.
+        """
+        return 1.0 / (slope * n_hidden**0.5)
 
     def loss(self, code, encoded, weight):
         """Return half the mean squared error of every replica."""

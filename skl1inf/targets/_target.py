@@ -35,14 +35,41 @@ class Target(Protocol):
     separable = True
     # Whether the reconstruction is the whole loss.
     reconstructs = False
-    # The features are ranked along a path of radii that ends at the wanted one: the
-    # large ball lets the loss choose among all features before the small one asks for
-    # few. It starts at so many times the radius. Its length is fixed, so that the
-    # ranking does not depend on when training stops.
-    path_from = 4.0
-    path_passes = 51
     # What ranks the features: a name of `network._scores.SCORES`.
     score = "relative_weights"
+    # The features are ranked along a path of radii, of so many passes: its length is
+    # fixed, so that the ranking does not depend on when training stops. It begins at so
+    # many times the radius; its first passes are not scored.
+    path_passes, path_from, unscored_passes = 51, 4.0, 0
+    # Curvature of the loss in the code, where it is constant: that of a squared loss.
+    curvature: float | None = None
+
+    def path(self, radius, n_passes):
+        """Return the radii of the `n_passes` along which a fit ranks the features."""
+        return self.closing_path(radius, n_passes)
+
+    def closing_path(self, radius, n_passes):
+        """Return the radii of passes from `path_from` times `radius` to `radius`.
+
+        The large ball lets the loss choose among all features before the small one asks
+        for few. A single pass is at the radius itself.
+        """
+        n_unscored = self.n_unscored(n_passes)
+        factors = np.linspace(0.0, np.log(self.path_from), n_passes - n_unscored)
+        return radius * np.exp(np.pad(factors, (0, n_unscored), "edge")[::-1])
+
+    def n_unscored(self, n_passes):
+        """Return how many passes of a path of `n_passes` come before the scoring."""
+        return self.unscored_passes * n_passes // self.path_passes
+
+    def code_norm(self, n_hidden, slope):
+        """Return the norm that the columns of the second layer keep.
+
+        The radius is then the capacity of the encoder, and the loss cannot go to zero
+        in the second layer while the rows of the first still compete. `slope` is that
+        of the activation.
+        """
+        return 3**-0.5
 
     def loss(self, code, encoded, weight):
         """Return the loss of every replica, (n_replicas,), as torch tensors.
