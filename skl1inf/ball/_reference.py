@@ -5,14 +5,14 @@ Row i of Y weighs ``m_i`` in the squared distance and ``w_i`` in the norm:
     minimise    sum_i m_i sum_j (W_ij - Y_ij)^2
     subject to  sum_i w_i max_j |W_ij| <= C.
 
-Outside the ball the minimiser clips row i to [-mu_i, mu_i]. There is one theta >= 0 with
+Outside the ball the minimiser clips row i to [-mu_i, mu_i]. For one theta >= 0,
 
     m_i sum_j max(|Y_ij| - mu_i, 0) = theta w_i    in every row with mu_i > 0,   (1)
     m_i sum_j |Y_ij| <= theta w_i                  in every row with mu_i = 0,   (2)
     sum_i w_i mu_i = C.                                                          (3)
 
-Let S_i(k) be the sum of the k largest of the |Y_ij|. Solving (1) for mu_i where k entries
-are clipped gives a line in theta; the level is the highest of these lines,
+Let S_i(k) be the sum of the k largest of the |Y_ij|. Solving (1) for mu_i where k
+entries are clipped gives a line in theta; the level is the highest of these lines,
 
     mu_i(theta) = max(0, max_k (S_i(k) - theta w_i / m_i) / k).                  (4)
 

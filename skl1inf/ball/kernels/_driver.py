@@ -98,7 +98,7 @@ def limits(itemsize):
 def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
     """Project Y, which was multiplied by a scale, into out if this is 1.
 
-    The groups are rows in one thread where they are None, which is how this is compiled.
+    Where `groups` is None they are rows in one thread: this is how it is compiled.
     Sets the levels to those of what they were; to their largest entries if they are in
     the ball or if the largest sum is out of the limits. Returns this sum, theta and the
     number of iterations, which is 0 in these two cases.

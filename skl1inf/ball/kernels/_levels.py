@@ -40,7 +40,8 @@ ROWS, VISIT = range(2)
 # Rows of `state`. Of the groups that are left: l1 norm / c_i, which is the theta from
 # which on the group is zero; the tangent; the level at which it was taken, and the
 # distance from that level to the nearest entry; the level.
-# Of all groups: what one kernel needs for itself, c_i and w_i. And the compensated sum's.
+# Of all groups: what one kernel needs for itself, c_i and w_i. At last the lanes of
+# the compensated sum and their rounding errors.
 SUMS, TOTAL, SLOPE, AT, GAP, MU, SCRATCH, COST, WEIGHT, LANE, ERROR = range(11)
 
 
@@ -55,8 +56,8 @@ def make_room(level):
     )
 
 
-# `weighted` tells kernels whether groups have weights: None, or else any array. They are
-# compiled for each of the two, and a factor of 1 is left out.
+# `weighted` tells kernels whether groups have weights: None, or else any array. They
+# are compiled for each of the two, and a factor of 1 is left out.
 
 
 @kernel()
