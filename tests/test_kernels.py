@@ -140,6 +140,7 @@ def test_the_callers_error_state_is_ignored(dtype, axis, unit):
     info = np.finfo(dtype)
     unit = {"tiny": info.tiny, "one": dtype(1), "max": info.max / 8}[unit]
     Y = (np.arange(1, 21).reshape(4, 5) / 20 * unit).astype(dtype)
+    Y[0, 0] = info.tiny  # below it after the scaling of the largest
     expected = project_l1inf(Y, float(unit), axis=axis)
     norms = l1inf_norm(Y, axis=axis), l1inf_dual_norm(Y, axis=axis)
     with np.errstate(all="raise"):

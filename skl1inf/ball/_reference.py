@@ -5,8 +5,7 @@ Row i of Y weighs ``m_i`` in the squared distance and ``w_i`` in the norm:
     minimise    sum_i m_i sum_j (W_ij - Y_ij)^2
     subject to  sum_i w_i max_j |W_ij| <= C.
 
-Outside the ball the minimiser clips row i to [-mu_i, mu_i]. There is one theta >= 0
-with
+Outside the ball the minimiser clips row i to [-mu_i, mu_i]. For one theta >= 0,
 
     m_i sum_j max(|Y_ij| - mu_i, 0) = theta w_i    in every row with mu_i > 0,   (1)
     m_i sum_j |Y_ij| <= theta w_i                  in every row with mu_i = 0,   (2)

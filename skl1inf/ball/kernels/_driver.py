@@ -98,8 +98,8 @@ def limits(itemsize):
 def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
     """Project Y, which was multiplied by a scale, into out if this is 1.
 
-    The groups are rows in one thread where they are None: so is this compiled. Sets
-    the levels to those of what they were; to their largest entries if they are in
+    Where `groups` is None they are rows in one thread: this is how it is compiled.
+    Sets the levels to those of what they were; to their largest entries if they are in
     the ball or if the largest sum is out of the limits. Returns this sum, theta and the
     number of iterations, which is 0 in these two cases.
     """
@@ -165,13 +165,14 @@ def run_drive(Y, axis, *arguments):
 # What the package calls -------------------------------------------------------------
 
 
+@np.errstate(all="ignore")
 def compensated(x):
     """Sum of non-negative floats with the rounding errors of its additions added."""
-    with np.errstate(all="ignore"):
-        x = _read_only(x.astype(np.float64, copy=False))
-        return float(compensated_sum(x.size, x, *np.empty((2, LANES))))
+    x = _read_only(x.astype(np.float64, copy=False))
+    return float(compensated_sum(x.size, x, *np.empty((2, LANES))))
 
 
+@np.errstate(all="ignore")
 def statistics(Y, axis):
     """L1 norm, in float64, and largest absolute entry of every group of C-contiguous Y.
 
@@ -184,13 +185,14 @@ def statistics(Y, axis):
     room = make_room(level)
     take_every(1, n_groups, room)
     parts = threads_that_pay(Y, axis)
-    with np.errstate(all="ignore"), ThreadPoolExecutor(parts) as pool:
+    with ThreadPoolExecutor(parts) as pool:
         groups = Groups(_read_only(Y), axis, pool, parts)
         highest = groups.measure(0, n_groups, 0.0, (0.0, 1.0), True, None, room)
     _check_finite(Y, highest)
     return room.state[SUMS, :n_groups], level
 
 
+@np.errstate(all="ignore")
 def project(Y, radius, axis, out, metric=None, weights=None):
     """Project C-contiguous Y into C-contiguous out, which may be Y.
 
@@ -234,16 +236,15 @@ def project(Y, radius, axis, out, metric=None, weights=None):
     if n_iter > 0:
         return theta, level, n_iter
     _check_finite(Y, highest)
-    with np.errstate(all="ignore"):
-        if compensated(level if weights is None else level * weights) <= radius:
-            if out.ctypes.data != Y.ctypes.data:
-                np.copyto(out, Y)
-            return 0.0, level, 0
-        scale = scale_of(highest, Y.dtype)
-        scaled = _read_only(Y * Y.dtype.type(scale))
-        _, theta, n_iter = run_drive(scaled, axis, radius, scale, *rest)
-        bound = np.expand_dims(level, axis)
-        np.clip(Y, -bound, bound, out=out)
+    if compensated(level if weights is None else level * weights) <= radius:
+        if out.ctypes.data != Y.ctypes.data:
+            np.copyto(out, Y)
+        return 0.0, level, 0
+    scale = scale_of(highest, Y.dtype)
+    scaled = _read_only(Y * Y.dtype.type(scale))
+    _, theta, n_iter = run_drive(scaled, axis, radius, scale, *rest)
+    bound = np.expand_dims(level, axis)
+    np.clip(Y, -bound, bound, out=out)
     return theta, level, n_iter
 
 
@@ -257,6 +258,7 @@ def _project_trivially(Y, axis, out):
     return float(sums.max(initial=0)), level, 0
 
 
+@np.errstate(all="ignore")
 def final_levels(total, slope, theta, radius, scale, dtype):
     """Levels mu, rounded to the dtype, that l1inf_norm adds up to the radius at most.
 
@@ -266,8 +268,7 @@ def final_levels(total, slope, theta, radius, scale, dtype):
     room = make_room(np.empty(n, dtype))
     take_every(1, n, room)
     room.state[TOTAL, :n], room.state[SLOPE, :n] = total, slope
-    with np.errstate(all="ignore"):
-        finish(n, theta, radius, scale, None, room)
+    finish(n, theta, radius, scale, None, room)
     return room.level
 
 

@@ -40,7 +40,8 @@ ROWS, VISIT = range(2)
 # Rows of `state`. Of the groups that are left: l1 norm / c_i, which is the theta from
 # which on the group is zero; the tangent; the level at which it was taken, and the
 # distance from that level to the nearest entry; the level.
-# Of all groups: room for one kernel, c_i and w_i. Two for the compensated sum.
+# Of all groups: what one kernel needs for itself, c_i and w_i. At last the lanes of
+# the compensated sum and their rounding errors.
 SUMS, TOTAL, SLOPE, AT, GAP, MU, SCRATCH, COST, WEIGHT, LANE, ERROR = range(11)
 
 
