@@ -306,37 +306,6 @@ def test_vectorised_path_agrees(dtype, axis, share, scale):
     check_tensor_path(A, axis, share)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-@pytest.mark.filterwarnings("ignore:Tensors on CUDA:RuntimeWarning")
-def test_no_kernels_where_they_do_not_run():
-    assert _torch._triton() is None
-
-
-TRITON_SHAPES = [((40, 30), 0), ((40, 30), 1), ((3, 2100), 1), ((2100, 2), 0)]
-
-
-@pytest.mark.triton
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, at infinities
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize(("shape", "axis"), TRITON_SHAPES)
-@pytest.mark.parametrize("share", [1e-6, 0.3, 0.95])
-@pytest.mark.parametrize("scale", [1, 1e-30, 1e30])
-def test_triton_kernels_agree_in_the_interpreter(
-    monkeypatch, dtype, shape, axis, share, scale
-):
-    """On the CPU, with TRITON_INTERPRET=1 in the environment."""
-    from skl1inf.ball.kernels import _triton
-
-    monkeypatch.setattr(_torch, "_kernels", lambda Y, axis: _triton)
-    rng = np.random.default_rng(0)
-    for A in (
-        rng.standard_normal(shape) * 10.0 ** rng.uniform(-3, 0, shape),
-        np.round(2 * rng.standard_normal(shape)) + np.eye(*shape),
-        np.where(np.eye(*shape) == 1, 1e8, 1.0),
-    ):
-        check_tensor_path(torch.from_numpy(A * scale).to(dtype), axis, share)
-
-
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

@@ -5,7 +5,6 @@ from typing import Protocol
 import numpy as np
 
 from ._functions import project_l1inf
-from ._metric import project_in_metric
 
 
 class Ball(Protocol):
@@ -64,13 +63,14 @@ class L1InfBall(Ball):
         """Return the nearest point of an array, in the ball to the last bit."""
         return project_l1inf(np.maximum(W, 0) if self.positive else W, radius)
 
-    def project_in_metric(self, W, metric, radius, theta=0.0):
-        """Return the nearest point where row i weighs ``metric[i]``, and its theta.
+    def project_in_metric(self, W, metric, radius):
+        """Return the nearest point of an array where row i weighs ``metric[i]``."""
+        from .kernels import project
 
-        It is in the ball up to rounding. ``theta`` is a first guess.
-        """
-        W = np.maximum(W, 0) if self.positive else W
-        return project_in_metric(W, metric, radius, theta)
+        W = np.maximum(W, 0) if self.positive else np.ascontiguousarray(W)
+        projected = np.empty_like(W)
+        project(W, radius, 1, projected, metric)
+        return projected
 
     def sizes(self, W):
         """Return the largest absolute entry of every row."""

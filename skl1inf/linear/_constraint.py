@@ -6,15 +6,11 @@ from ..ball import duality_gap
 
 
 class Constraint:
-    """A ball together with its radius.
-
-    It keeps the theta of the last projection, a good first guess for the next.
-    """
+    """A ball together with its radius."""
 
     def __init__(self, ball, radius):
         self.ball = ball
         self.radius = radius
-        self.theta = 0.0
 
     @property
     def positive(self):
@@ -27,8 +23,7 @@ class Constraint:
 
     def project_in_metric(self, W, metric):
         """Return the nearest point where row i weighs ``metric[i]``."""
-        W, self.theta = self.ball.project_in_metric(W, metric, self.radius, self.theta)
-        return W
+        return self.ball.project_in_metric(W, metric, self.radius)
 
     def gap(self, slope, alpha):
         """Return the duality gap, given ``<G, W>`` and the dual norm of G."""

@@ -2,52 +2,22 @@
 
 The method is that of _driver.py. Passes over the tensor and Newton's steps stay
 on the device; the host looks once at the groups' statistics, once after every
-batch of iterations, and rounds the final levels. On CUDA the passes and the steps
-are those of _triton.py, if Triton is there.
+batch of iterations, and rounds the final levels.
 """
 
-import warnings
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import torch
 
 from . import _driver
 from ._levels import MAX_ITER
-from ._tangents import start
 
 # Iterations between two looks at whether a count has changed.
 BATCH = 3
 # Newton's steps on the tangents in one iteration. Where they are too few, theta
 # is still left of the root, and the next iteration goes on from there.
 STEPS = 6
-# Fewer groups leave a GPU idle, where each is the work of one program.
-MIN_GROUPS = 256
-
-
-@cache
-def _triton():
-    """Give the module of the Triton kernels, or None where they don't run.
-
-    Triton may be missing, not know the GPU, or find no C compiler, which it needs when
-    a kernel is called first.
-    """
-    try:
-        from . import _triton
-    except ImportError:
-        return None
-    try:
-        _triton.statistics(torch.ones((1, 1), device="cuda"), axis=1)
-    except Exception as error:  # Triton's errors have no class in common
-        message = f"Tensors on CUDA are projected without Triton, which fails: {error}"
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
-        return None
-    return _triton
-
-
-def _kernels(Y, axis):
-    """Give the module of the kernels for Y, or None."""
-    return _triton() if Y.is_cuda and Y.shape[1 - axis] >= MIN_GROUPS else None
 
 
 def _sum(values, axis):
@@ -60,8 +30,6 @@ def statistics(Y, axis):
     """L1 norm and largest absolute entry of every group, in float64."""
     if 0 in Y.shape:
         total = largest = Y.abs().sum(axis, dtype=torch.float64)
-    elif kernels := _kernels(Y, axis):
-        total, largest = kernels.statistics(Y, axis)
     else:
         magnitudes = Y.abs()
         total = _sum(magnitudes, axis)
@@ -93,11 +61,24 @@ def _advance(sums, largest, size, radius, total, weight, theta):
     return theta, mu.where(sums > theta, 0)
 
 
+def _start(advance, sums, largest, size):
+    """Tangents that are known without a pass; theta and the levels to start from.
+
+    ``advance`` moves theta, which it gets and returns, to the root of tangents.
+    """
+    total, weight = sums, torch.full_like(sums, 1 / size)
+    theta, _ = advance(total, weight, sums.new_zeros(1))
+    theta, _ = advance(largest, torch.ones_like(sums), theta)
+    steep = largest - theta > (sums - theta) / size
+    total, weight = total.where(~steep, largest), weight.where(~steep, 1)
+    return total, weight, *advance(total, weight, theta)
+
+
 def newton(Y, axis, sums, largest, radius):
     """Tangents at the projection, theta and the number of iterations."""
     size = Y.shape[axis]
     advance = partial(_advance, sums, largest, size, radius)
-    total, weight, theta, mu = start(advance, sums, largest, size)
+    total, weight, theta, mu = _start(advance, sums, largest, size)
     tol = 4 * torch.finfo(Y.dtype).eps
     n_iter = 0
     while n_iter < MAX_ITER:
@@ -131,8 +112,7 @@ def project(Y, radius, axis, out):
     if scale != 1:
         scaled = Y * scale
         sums, largest = statistics(scaled, axis)
-    iterate = kernels.newton if (kernels := _kernels(Y, axis)) else newton
-    total, weight, theta, n_iter = iterate(scaled, axis, sums, largest, radius * scale)
+    total, weight, theta, n_iter = newton(scaled, axis, sums, largest, radius * scale)
     total, weight, theta = total.cpu().numpy(), weight.cpu().numpy(), float(theta)
     mu = _driver.final_levels(total, weight, theta, radius, scale, dtype)
     level = torch.as_tensor(mu, dtype=Y.dtype, device=Y.device).unsqueeze(axis)
