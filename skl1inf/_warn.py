@@ -3,7 +3,8 @@
 import inspect
 import warnings
 
-_INSIDE = ("skl1inf", "sklearn", "joblib", "numpy", "contextlib")
+# Those whose decorators and loops stand between the two belong to the inside.
+_INSIDE = ("skl1inf", "sklearn", "joblib", "numpy")
 
 
 def warn_the_caller(message):

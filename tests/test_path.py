@@ -479,8 +479,8 @@ def test_a_number_stands_in_for_an_undefined_score(classes):
     )
 
 
-class Fussy(LogisticRegression):
-    """Refuses to be fitted to samples of which the first has an odd number."""
+class Fussy(SVC):
+    """Refuses samples of which the first begins with a negative number."""
 
     def fit(self, X, y):
         if X[0, 0] < 0:
@@ -520,7 +520,7 @@ def test_error_score_stands_in_for_a_failed_fit(classes):
     with pytest.warns(FitFailedWarning, match="the first entry is negative"):
         results = model.fit(X, y).cv_results_
     np.testing.assert_array_equal(results["split0_test_score"], -1.0)
-    assert (results["split1_test_score"] > 0).all()
+    assert (results["split1_test_score"] >= 0).all()
 
 
 def test_a_score_that_depends_on_what_is_selected_is_no_reason_to_refuse(classes):
