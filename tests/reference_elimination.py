@@ -12,7 +12,6 @@ def elimination_with_sklearn(X, T, weight):
         Z = StandardScaler().fit_transform(X[:, left], sample_weight=weight)
         terms = PolynomialFeatures(2, include_bias=False).fit(Z)
         F = StandardScaler().fit_transform(terms.transform(Z), sample_weight=weight)
-        F[:, len(left) :] *= 0.25
         model = Ridge(alpha=weight.sum(), solver="cholesky")
         coef = np.atleast_2d(model.fit(F, T, sample_weight=weight).coef_)
         squares = np.square(coef).sum(axis=0)

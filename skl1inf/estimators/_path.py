@@ -191,7 +191,7 @@ def follow(selector, datasets, radii, options, observer):
 def _path(selector, prepared, problem, radii, selections):
     n_features = _sizes(selections, selector.max_features or prepared.n_features)
     nothing = np.zeros(prepared.n_features, dtype=bool)
-    orders = best_first(selections, problem)
+    orders, _ = best_first(selections, problem, selector.interactions)
     rankings = np.array([prepared.rank(order, nothing) for order in orders])
     support = rankings <= n_features[:, None]
     ever = support.any(axis=0)

@@ -84,6 +84,12 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     second_descent : bool, default=True
         Train again, from the initial weights, on the selected features alone.
 
+    interactions : "auto" or bool, default="auto"
+        Whether to look for features that matter only together, such as two whose
+        product tells the classes apart: a screen tests all squares and products of two,
+        and its features are eliminated with the most important ones (see the Notes).
+        "auto" does so from 200 samples on.
+
     target : {"auto", "classification", "regression", "unsupervised"}, default="auto"
         What `y` is. "auto" takes strings, booleans, integers and categories for
         classes, floating-point numbers for one or (in two dimensions) several numeric
@@ -244,6 +250,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "standardize": ["boolean"],
         "second_descent": ["boolean"],
+        "interactions": ["boolean", StrOptions({"auto"})],
         "target": [StrOptions({"auto", *TARGETS})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "device": [str],
@@ -267,6 +274,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         batch_size: int | None = None,
         standardize: bool = True,
         second_descent: bool = True,
+        interactions: bool | str = "auto",
         target: str = "auto",
         class_weight: dict | str | None = None,
         device: str = "auto",
@@ -286,6 +294,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         self.batch_size = batch_size
         self.standardize = standardize
         self.second_descent = second_descent
+        self.interactions = interactions
         self.target = target
         self.class_weight = class_weight
         self.device = device
@@ -338,22 +347,26 @@ class L1InfFeatureSelector(L1InfSelectorBase):
                 trained = train(problem, radius, options, progress)
             else:
                 trained, radius = train_for(n_wanted, problem, options, progress)
-            (order,) = best_first([trained.selection], problem)
-            selected = self._select(trained.selection, order, n_wanted)
+            (order,), interacting = best_first(
+                [trained.selection], problem, self.interactions
+            )
+            # Interacting features need not live to be selected.
+            unimportant = ~interacting & (trained.selection.importances == 0.0)
+            alive = trained.selection.alive
+            selected = self._select(alive, unimportant, order, n_wanted)
             if self.second_descent and selected.any():
                 features = np.flatnonzero(selected)
                 trained = retrain(trained, features, problem, radius, options, progress)
         self.radius_ = float(radius)
         self._set_fitted(trained, prepared, order, selected)
 
-    def _select(self, selection, order, n_wanted):
+    def _select(self, alive, unimportant, order, n_wanted):
         """Return the mask of the selected features, the first of an order.
 
-        A second descent starts anew and may see any features, those alive before the
-        others where neither has any importance. Without one, those alive come first.
+        A second descent starts anew and may see any features, of the unimportant ones
+        those alive first. Without one, those alive come first.
         """
-        alive = selection.alive
-        last = selection.importances == 0.0 if self.second_descent else True
+        last = unimportant if self.second_descent else True
         order = order[np.argsort((last & ~alive)[order], kind="stable")]
         if n_wanted is None:
             n_wanted = min(alive.sum(), self.max_features or len(alive))
