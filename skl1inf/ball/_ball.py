@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from ._functions import project_l1inf
-from ._metric import project_in_metric
+from ._metric import project_in_metric, shrink_in_metric
 
 
 class Ball(Protocol):
@@ -71,6 +71,11 @@ class L1InfBall(Ball):
         """
         W = np.maximum(W, 0) if self.positive else W
         return project_in_metric(W, metric, radius, theta)
+
+    def shrink_in_metric(self, W, metric, theta):
+        """Return the proximal point of theta times the norm, in that metric."""
+        W = np.maximum(W, 0) if self.positive else W
+        return shrink_in_metric(W, metric, theta)
 
     def sizes(self, W):
         """Return the largest absolute entry of every row."""
