@@ -23,8 +23,6 @@ from skl1inf import (
     l1inf_path,
 )
 from skl1inf.ball import L1InfBall
-from skl1inf.linear import CentredLeastSquares
-from skl1inf.matrices import open_matrix
 
 KINDS = ["wide", "tall", "correlated", "duplicated", "scaled"]
 
@@ -329,10 +327,11 @@ def test_columns_and_targets_may_be_far_from_zero(container):
     expected = model.fit(container(rounded), Y, s).coef_
     found = model.fit(container(X + shift), Y + 1e9, s).coef_
     assert_allclose(found, expected, rtol=0, atol=1e-6)
-    _, coefs, gaps = l1inf_path(container(X + shift), Y, radii=[2.0], tol=1e-10)
-    _, expected, _ = l1inf_path(container(rounded), Y, radii=[2.0], tol=1e-10)
+    options = {"radii": [2.0], "tol": 1e-10, "standardize_targets": False}
+    _, coefs, gaps = l1inf_path(container(X + shift), Y, sample_weight=s, **options)
+    _, expected, _ = l1inf_path(container(rounded), Y, sample_weight=s, **options)
     assert_allclose(coefs, expected, rtol=0, atol=1e-6)
-    assert gaps[0] <= 1e-10 * null_objective(Y)
+    assert gaps[0] <= 1e-10 * null_objective(Y, s)
 
 
 @pytest.mark.parametrize("format", ["csr", "csc"])
@@ -360,9 +359,9 @@ def test_duplicate_entries_of_sparse_data_are_summed(format):
 
 def test_numpy_state_of_the_caller_is_not_obeyed():
     X, Y = make_problem(0)
-    Y *= 1e-160  # squares are denormal
-    model = L1InfMultiTaskRegressor(2e-160)
-    search = L1InfMultiTaskRegressorCV(radii=[1e-160, 2e-160])
+    Y *= 1e-155  # squares are denormal
+    model = L1InfMultiTaskRegressor(2e-155)
+    search = L1InfMultiTaskRegressorCV(radii=[1e-155, 2e-155])
     with np.errstate(all="raise"):
         model.fit(X, Y)
         search.fit(X, Y)
@@ -434,7 +433,7 @@ def test_scoring_monitor_follows_the_fit():
 @pytest.mark.parametrize("positive", [False, True])
 def test_path_agrees_with_single_fits(positive):
     X, Y = make_problem(0)
-    options = {"positive": positive, "tol": 1e-10}
+    options = {"positive": positive, "tol": 1e-10, "standardize_targets": False}
     radii, coefs, gaps = l1inf_path(X, Y, radii=[4, 0.5, 2], **options)
     assert_array_equal(radii, [0.5, 2, 4])
     for radius, coef, gap in zip(radii, coefs.transpose(2, 0, 1), gaps, strict=True):
@@ -461,24 +460,124 @@ def test_path_of_constant_targets_is_zero():
     assert not gaps.any()
 
 
-@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("kind", ["wide", "tall", "duplicated"])
-def test_path_ends_at_the_minimum_norm_solution(kind, container):
+def standardise(Y, weight):
+    """Give the targets the same variance, whose mean stays."""
+    variance = np.average((Y - np.average(Y, 0, weight)) ** 2, 0, weight)
+    scale = np.sqrt(variance.mean() / variance)
+    return Y * scale, scale
+
+
+def penalised_norm(X, Y, weight, alpha, positive):
+    """Norm of the solution of a penalty, by an interior-point method."""
+    weight = weight / weight.sum()
+    Xc, Yc = centred(X, Y, weight)
+    W = cp.Variable((X.shape[1], Y.shape[1]), nonneg=positive)
+    loss = cp.sum_squares(cp.multiply(np.sqrt(weight)[:, None], Yc - Xc @ W)) / 2
+    penalty = cp.sum(cp.max(cp.abs(W), axis=1))
+    cp.Problem(cp.Minimize(loss + alpha * penalty)).solve(solver="CLARABEL")
+    return l1inf_norm(W.value)
+
+
+@pytest.mark.parametrize("precompute", [False, True])
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("kind", ["wide", "tall", "duplicated", "correlated"])
+def test_automatic_radii_are_the_norms_along_equal_ratios(kind, positive, precompute):
     X, Y = make_problem(0, kind)
+    s = np.random.default_rng(0).uniform(0.5, 2, len(X))
+    options = {"positive": positive, "tol": 1e-9, "standardize_targets": False}
+    radii, coefs, gaps = l1inf_path(
+        X, Y, radii=4, eps=1e-2, sample_weight=s, precompute=precompute, **options
+    )
+    Xc, Yc = centred(X, Y, s / s.sum())
+    G = -Xc.T @ (s[:, None] * Yc) / s.sum()
+    largest = (np.maximum(-G, 0) if positive else np.abs(G)).sum(axis=1).max()
+    for k, radius in enumerate(radii):
+        alpha = largest * 1e-2 ** ((k + 1) / 4)
+        expected = penalised_norm(X, Y, s, alpha, positive)
+        assert_allclose(radius, expected, rtol=1e-4)
+        assert_allclose(l1inf_norm(coefs[:, :, k], axis=0), radius, rtol=1e-12)
+    assert (gaps <= 1e-9 * null_objective(Y, s)).all()
+    _, same, _ = l1inf_path(X, Y, radii=radii, sample_weight=s, **options)
+    if kind != "duplicated":  # there the solution is not unique
+        assert_allclose(coefs, same, rtol=0, atol=1e-4 * np.abs(same).max())
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gaps_of_automatic_radii_bound_the_error(kind, tol):
+    X, Y = make_problem(3, kind)
+    radii, coefs, gaps = l1inf_path(X, Y, radii=5, tol=tol, standardize_targets=False)
     Xc, Yc = centred(X, Y, np.full(len(X), 1 / len(X)))
-    largest = l1inf_norm(np.linalg.pinv(Xc, rcond=1e-10) @ Yc)
-    radii, coefs, _ = l1inf_path(container(X), Y, radii=5, eps=1e-2)
-    assert_allclose(radii, np.geomspace(1e-2 * largest, largest, 5), rtol=1e-5)
-    assert coefs.shape == (3, X.shape[1], 5)
+    for radius, coef, gap in zip(radii, coefs.transpose(2, 1, 0), gaps, strict=True):
+        best = solve_with_clarabel(X, Y, radius, None, True, False)
+        value = ((Yc - Xc @ coef) ** 2).sum() / (2 * len(X))
+        assert value - best <= gap + 1e-9 * null_objective(Y)
+        assert l1inf_norm(coef) <= radius * (1 + 1e-12)
+    assert (np.diff(radii) >= 0).all()
+
+
+def test_path_of_one_target_has_one_dimension_less():
+    X, Y = make_problem(0)
     assert l1inf_path(X, Y[:, 0], radii=1)[1].shape == (X.shape[1], 1)
 
 
-def test_minimum_norm_solution_honours_weights():
+def test_standardised_targets_are_those_scaled_beforehand():
     X, Y = make_problem(0, "tall")
-    s = np.arange(len(X), dtype=float)
-    loss = CentredLeastSquares(open_matrix(X), Y, s)
-    W = loss.columns(np.arange(X.shape[1])).minimum_norm_solution(loss.target)
-    assert_allclose(W.T, LinearRegression().fit(X, Y, s).coef_)
+    Y[:, 1] *= 1000
+    s = np.arange(1.0, len(X) + 1)
+    scaled, scale = standardise(Y, s)
+    options = {"tol": 1e-10, "standardize_targets": True}
+    plain = {"tol": 1e-10, "standardize_targets": False}
+    model = L1InfMultiTaskRegressor(300, **options).fit(X, Y, s)
+    expected = L1InfMultiTaskRegressor(300, **plain).fit(X, scaled, s)
+    assert_allclose(model.coef_ * scale[:, None], expected.coef_, rtol=1e-9)
+    assert_allclose(model.predict(X) * scale, expected.predict(X), rtol=1e-9)
+    assert_allclose(model.alpha_, expected.alpha_)
+    assert_allclose(model.dual_gap_, expected.dual_gap_, rtol=1e-3)
+    again = L1InfMultiTaskRegressor(300, warm_start=True, **options).fit(X, Y, s)
+    assert again.fit(X, Y, s).n_iter_ == 0
+    radii, coefs, _ = l1inf_path(X, Y, radii=5, sample_weight=s, **options)
+    same_radii, same, _ = l1inf_path(X, scaled, radii=5, sample_weight=s, **plain)
+    assert_allclose(radii, same_radii, rtol=1e-6)
+    assert_allclose(coefs * scale[:, None, None], same, rtol=0, atol=1e-3)
+    search = L1InfMultiTaskRegressorCV(radii=10, **options).fit(X, Y, s)
+    expected = L1InfMultiTaskRegressorCV(radii=10, **plain).fit(X, scaled, s)
+    assert_allclose(search.mse_path_, expected.mse_path_, rtol=1e-4)
+    assert_allclose(search.radius_, expected.radius_, rtol=1e-6)
+
+
+def test_unit_of_a_target_does_not_matter_to_the_search():
+    X, Y = make_problem(0, "tall", noise=3.0)
+    search = L1InfMultiTaskRegressorCV(radii=20, tol=1e-8)
+    expected = search.fit(X, Y).predict(X)
+    units = np.array([1, 1000, 1])
+    found = search.fit(X, Y * units).predict(X)
+    assert_allclose(found / units, expected, rtol=0, atol=1e-3)
+    constant = search.fit(X, np.column_stack([Y, np.full(len(Y), 7.0)])).predict(X)
+    assert_allclose(constant[:, 3], 7)
+
+
+def test_one_target_is_left_as_it_is():
+    X, Y = make_problem(0, n_targets=1)
+    for y in (Y, Y[:, 0]):
+        _, coefs, _ = l1inf_path(X, 1000 * y, radii=[1000])
+        expected = L1InfMultiTaskRegressor(1000).fit(X, 1000 * y).coef_
+        assert_array_equal(coefs[..., 0], expected)
+
+
+def test_search_ends_once_errors_have_risen_and_finds_the_same_radius():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 100))
+    Y = X[:, :3] @ rng.standard_normal((3, 2)) + 2 * rng.standard_normal((60, 2))
+    search = L1InfMultiTaskRegressorCV(radii=50).fit(X, Y)
+    assert len(search.radii_) == len(search.mse_path_) < 50
+    all_radii, _, _ = l1inf_path(X, Y, radii=50)
+    assert_allclose(search.radii_, all_radii[: len(search.radii_)], rtol=1e-6)
+    every = L1InfMultiTaskRegressorCV(radii=all_radii).fit(X, Y)
+    assert len(every.radii_) == 50  # given radii are all tried
+    assert every.radius_ == pytest.approx(search.radius_, rel=1e-6)
+    mean = search.mse_path_.mean(axis=1)
+    assert mean[-1] > 1.05 * mean.min()
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -486,7 +585,9 @@ def test_cross_validation_agrees_with_explicit_fits(weighted):
     X, Y = make_problem(0, "tall")
     s = np.arange(1.0, len(X) + 1) if weighted else None
     folds = list(KFold(3).split(X))
-    model = L1InfMultiTaskRegressorCV(radii=[0.5, 1, 2, 4], cv=folds, tol=1e-10)
+    model = L1InfMultiTaskRegressorCV(
+        radii=[0.5, 1, 2, 4], cv=folds, tol=1e-10, standardize_targets=False
+    )
     model.fit(X, Y, s)
     for k, radius in enumerate(model.radii_):
         for fold, (train, test) in enumerate(folds):

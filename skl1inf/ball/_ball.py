@@ -72,6 +72,15 @@ class L1InfBall(Ball):
         project(W, radius, 1, projected, metric)
         return projected
 
+    def shrink_in_metric(self, W, metric, theta):
+        """Return the proximal point of theta times the norm, in that metric."""
+        from .kernels import shrink_in_metric
+
+        W = np.maximum(W, 0) if self.positive else np.ascontiguousarray(W)
+        shrunk = np.empty_like(W)
+        shrink_in_metric(W, metric, float(theta), shrunk)
+        return shrunk
+
     def sizes(self, W):
         """Return the largest absolute entry of every row."""
         return abs(W).max(-1) if isinstance(W, np.ndarray) else W.abs().amax(-1)

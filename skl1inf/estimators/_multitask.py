@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 
 from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from ..ball import L1InfBall
-from ..linear import CentredLeastSquares, Solver
+from ..linear import CentredLeastSquares, Constraint, Solver
 from ..matrices import open_matrix
 from ._callbacks import Progress, describe
 
@@ -78,7 +78,7 @@ class L1InfLinearModel(
 
 
 class L1InfMultiTaskRegressor(L1InfLinearModel):
-    """Least squares with coefficients in the l1,inf ball.
+    r"""Least squares with coefficients in the l1,inf ball.
 
     The optimization objective is::
 
@@ -107,6 +107,10 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         Whether to fit an intercept, which is not in the ball. If False, the data
         are expected to be centred.
 
+    standardize_targets : bool, default=False
+        Whether to give the targets the same variance inside, so that their units do
+        not matter. See the Notes. One target is left as it is.
+
     positive : bool, default=False
         Whether to force the coefficients to be non-negative.
 
@@ -128,7 +132,8 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         The coefficients, with columns of zeros for the features not used. Its
-        ``l1inf_norm(coef_, axis=0)`` is at most `radius`.
+        ``l1inf_norm(coef_, axis=0)`` is at most `radius`, unless targets are
+        standardised.
 
     intercept_ : float or ndarray of shape (n_targets,)
         The intercept, zero where ``fit_intercept=False``.
@@ -163,6 +168,13 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
 
     Notes
     -----
+    With ``standardize_targets=True`` and :math:`v_k` the weighted variance of target
+    k, the objective is that of the targets ``y_k * c_k`` with
+    :math:`c_k = \sqrt{\operatorname{mean}(v) / v_k}` (1 for a constant target): all
+    have the same variance, and the same total as before. `radius`, `alpha_` and
+    `dual_gap_` refer to them, `coef_` and `intercept_` to `y` itself, so that
+    ``l1inf_norm(coef_ * c[:, None], axis=0)`` is at most `radius` up to rounding.
+
     `X` is neither changed nor copied as a whole; sparse `X` is centred implicitly.
     The steps are those of an accelerated projected gradient method on working sets
     of features, ended by Newton steps on the face of the ball that it finds.
@@ -196,6 +208,7 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
     _parameter_constraints: ClassVar[dict] = {
         "radius": [Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
+        "standardize_targets": ["boolean"],
         **SOLVER_CONSTRAINTS,
         "warm_start": ["boolean"],
     }
@@ -205,6 +218,7 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         radius: float = 1.0,
         *,
         fit_intercept: bool = True,
+        standardize_targets: bool = False,
         positive: bool = False,
         max_iter: int = 10_000,
         tol: float = 1e-4,
@@ -213,6 +227,7 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
     ) -> None:
         self.radius = radius
         self.fit_intercept = fit_intercept
+        self.standardize_targets = standardize_targets
         self.positive = positive
         self.max_iter = max_iter
         self.tol = tol
@@ -255,15 +270,15 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         data = describe(X, y, sample_weight)
         X_as_given = X
         X, y, sample_weight = self._validate(X, y, sample_weight)
+        y, scale = scale_targets(y, sample_weight, self.standardize_targets)
         loss = open_loss(X, y, sample_weight, self.fit_intercept)
         validate_data(self, X_as_given, skip_check_array=True)  # names and number
-        solver = Solver(
-            loss, L1InfBall(self.positive), precompute=self.precompute, dtype=X.dtype
-        )
-        attributes = partial(fitted_attributes, solver, y)
+        solver = Solver(loss, precompute=self.precompute, dtype=X.dtype)
+        attributes = partial(fitted_attributes, solver, scale)
         context = self._init_callback_context(max_subtasks=None)
         with Progress(self, context, data).task(attributes) as progress:
-            solver.start(self.radius, self._first_coef(X, y))
+            constraint = Constraint(L1InfBall(self.positive), self.radius)
+            solver.start(constraint, self._first_coef(X, scale))
             tol = self.tol * loss.null_value
             stopped = self._solve(solver, tol, progress, attributes)
             for name, value in attributes().items():
@@ -282,13 +297,14 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
                 return True
         return False
 
-    def _first_coef(self, X, y):
+    def _first_coef(self, X, scale):
         """Return coefficients to start from, or None for zeros."""
         if not self.warm_start or not hasattr(self, "coef_"):
             return None
         coef = np.atleast_2d(self.coef_).T.astype(float)
-        fits = coef.shape == (X.shape[1], 1 if y.ndim == 1 else y.shape[1])
-        return coef if fits else None
+        if coef.shape != (X.shape[1], np.size(scale)):
+            return None
+        return coef * scale
 
 
 def check_weight(sample_weight, X):
@@ -314,13 +330,37 @@ def open_loss(X, y, sample_weight, fit_intercept):
     return loss
 
 
-def fitted_attributes(solver, y):
-    """Return what `solver` has found so far as fitted attributes."""
-    coef = np.ascontiguousarray(solver.coef().T)
-    intercept = solver.loss.intercept(solver.features, solver.rows).astype(coef.dtype)
+def scale_targets(y, sample_weight, standardize):
+    """Return targets of the same variance, and the factors of the targets.
+
+    The mean of the variances stays. The factors are a number where y is a vector.
+    """
+    if y.ndim == 1:
+        return y, 1.0
+    scale = np.ones(y.shape[1])
+    if standardize and y.shape[1] > 1:
+        centred = y - np.average(y, axis=0, weights=sample_weight)
+        size = np.abs(centred).max(axis=0)  # squares of quotients never overflow
+        varies = np.ptp(y, axis=0) > 0
+        if not varies.any():
+            return y, scale
+        squares = (centred[:, varies] / size[varies]) ** 2
+        mean_square = np.average(squares, axis=0, weights=sample_weight)
+        deviation = size[varies] * np.sqrt(mean_square)
+        total = np.linalg.norm(deviation / np.sqrt(y.shape[1]))
+        scale[varies] = total / deviation
+    return y * scale, scale
+
+
+def fitted_attributes(solver, scale):
+    """Return the fitted attributes of the targets before they were scaled."""
+    W, b = solver.coef(), solver.loss.intercept(solver.features, solver.rows)
+    coef = np.ascontiguousarray((W / scale).T, solver.dtype)
+    intercept = (b / scale).astype(coef.dtype)
+    is_vector = np.ndim(scale) == 0
     return {
-        "coef_": coef[0] if y.ndim == 1 else coef,
-        "intercept_": intercept[0] if y.ndim == 1 else intercept,
+        "coef_": coef[0] if is_vector else coef,
+        "intercept_": intercept[0] if is_vector else intercept,
         "alpha_": float(solver.alpha),
         "dual_gap_": float(solver.gap),
         "n_iter_": solver.n_iter,

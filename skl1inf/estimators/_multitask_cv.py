@@ -21,16 +21,25 @@ from sklearn.utils.validation import validate_data
 
 from .._sklearn import _fit_context, _raise_for_params
 from ..ball import L1InfBall
-from ..linear import Solver
+from ..linear import Constraint, Solver
 from ._callbacks import Progress, describe
 from ._multitask import (
     SOLVER_CONSTRAINTS,
     L1InfLinearModel,
     L1InfMultiTaskRegressor,
     open_loss,
+    scale_targets,
 )
-from ._multitask_path import PATH_CONSTRAINTS, check_radii, make_grid, walk
+from ._multitask_path import (
+    PATH_CONSTRAINTS,
+    check_radii,
+    increasing,
+    penalties,
+    walk,
+)
 
+STRETCH = 5  # radii after which a search may end
+RISE = 0.05  # of the smallest mean error: a clear rise
 MODEL_ATTRIBUTES = ("coef_", "intercept_", "alpha_", "dual_gap_", "n_iter_")
 
 
@@ -46,15 +55,23 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
     Parameters
     ----------
     radii : int or array-like of shape (n_radii,), default=100
-        The radii, or their number. A number means as many radii in geometric
-        progression up to the l1,inf norm of the least-squares solution of minimum
-        Frobenius norm of all the data.
+        The radii, or their largest number. A number means a path of penalties in
+        equal ratios, from just below the largest useful one, `alpha_max`, where all
+        coefficients are zero, down to ``eps * alpha_max``. The radii are the norms of
+        the solutions on all the data. The path ends early once the mean error has
+        risen by 5 % and no fold has improved at the last five radii.
 
     eps : float, default=1e-3
-        Ratio of the smallest to the largest radius where `radii` is a number.
+        Ratio of the smallest penalty to `alpha_max` where `radii` is a number.
 
     fit_intercept : bool, default=True
-        Whether to fit an intercept, which is not in the ball.
+        Whether to fit an intercept, which is not in the ball. If False, the data
+        are expected to be centred.
+
+    standardize_targets : bool, default=True
+        Whether to give the targets the same variance inside, so that their units do
+        not matter. Radii and errors refer to these targets, the coefficients to `y`:
+        as in :class:`L1InfMultiTaskRegressor`, see its Notes.
 
     positive : bool, default=False
         Whether to force the coefficients to be non-negative.
@@ -83,11 +100,11 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         The radius chosen: the smallest of those with the least error.
 
     radii_ : ndarray of shape (n_radii,)
-        The radii compared, increasing.
+        The radii compared, in increasing order.
 
     mse_path_ : ndarray of shape (n_radii, n_folds)
         Mean squared error on the test set of each fold, weighted by the sample
-        weights, averaged over the targets.
+        weights, averaged over the (standardised) targets.
 
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         The coefficients at `radius_`, with columns of zeros for the features not
@@ -130,12 +147,13 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
     >>> Y = X[:, :2] @ [[2.0, 1.0, -2.0], [1.0, -1.0, 1.0]]
     >>> model = L1InfMultiTaskRegressorCV(radii=[1, 2, 3, 4]).fit(X, Y)
     >>> model.radius_
-    3.0
+    4.0
     """
 
     _parameter_constraints: ClassVar[dict] = {
         **PATH_CONSTRAINTS,
         "fit_intercept": ["boolean"],
+        "standardize_targets": ["boolean"],
         **SOLVER_CONSTRAINTS,
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],
@@ -147,6 +165,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         radii: int | ArrayLike = 100,
         eps: float = 1e-3,
         fit_intercept: bool = True,
+        standardize_targets: bool = True,
         positive: bool = False,
         max_iter: int = 10_000,
         tol: float = 1e-4,
@@ -157,6 +176,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         self.radii = radii
         self.eps = eps
         self.fit_intercept = fit_intercept
+        self.standardize_targets = standardize_targets
         self.positive = positive
         self.max_iter = max_iter
         self.tol = tol
@@ -212,30 +232,19 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         split_params = self._route(sample_weight, params).splitter.split
         folds = list(check_cv(self.cv).split(X, y, **split_params))
         _check_folds(folds, sample_weight, len(y))
-        loss = open_loss(X, y, sample_weight, self.fit_intercept)
+        scaled, _ = scale_targets(y, sample_weight, self.standardize_targets)
+        loss = open_loss(X, scaled, sample_weight, self.fit_intercept)
         validate_data(self, X_as_given, skip_check_array=True)  # names and number
-        radii = make_grid(radii, self.eps, loss)
-        context = self._init_callback_context(
-            max_subtasks=len(folds) + 1, sequential_subtasks=False
-        )
+        context = self._init_callback_context(max_subtasks=None)
         with Progress(self, context, data).task(self._fitted_model) as progress:
-            errors = Parallel(n_jobs=self.n_jobs)(
-                delayed(_fold_errors)(
-                    X,
-                    y,
-                    sample_weight,
-                    train,
-                    test,
-                    radii,
-                    self.get_params(deep=False),
-                    progress.part("fold", task_id=fold),
-                )
-                for fold, (train, test) in enumerate(folds)
-            )
-            self.radii_, self.mse_path_ = radii, np.column_stack(errors)
-            self.radius_ = float(radii[np.argmin(self.mse_path_.mean(axis=1))])
-            refit_progress = progress.part("refit", task_id=len(folds))
-            self._refit(X, y, sample_weight, refit_progress)
+            search = _Search(self, X, scaled, sample_weight, folds, progress)
+            if isinstance(radii, Integral):
+                self.radii_, self.mse_path_ = search.walk(loss, radii, self.eps)
+            else:
+                self.radii_, self.mse_path_ = radii, search.errors(radii)
+            best = np.argmin(self.mse_path_.mean(axis=1))
+            self.radius_ = float(self.radii_[best])
+            self._refit(X, y, sample_weight, progress.part("refit"))
         return self
 
     def _refit(self, X, y, sample_weight, progress):
@@ -243,6 +252,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         model = L1InfMultiTaskRegressor(
             self.radius_,
             fit_intercept=self.fit_intercept,
+            standardize_targets=self.standardize_targets,
             positive=self.positive,
             max_iter=self.max_iter,
             tol=self.tol,
@@ -291,23 +301,80 @@ def _check_folds(folds, sample_weight, n_samples):
         )
 
 
+class _Search:
+    """The errors of every fold along a path of radii."""
+
+    def __init__(self, model, X, y, sample_weight, folds, progress):
+        self.model, self.progress, self.folds = model, progress, folds
+        self.X, self.y, self.sample_weight = X, y, sample_weight
+        self.coefs = [None] * len(folds)  # at the last radius
+        self.parallel = Parallel(n_jobs=model.n_jobs)
+
+    def walk(self, loss, n_radii, eps):
+        """Find radii along a path of penalties until errors have risen.
+
+        Returns the radii and the errors, of shape (n_radii, n_folds).
+        """
+        model = self.model
+        solver = Solver(loss, precompute=model.precompute, dtype=self.X.dtype)
+        problems = penalties(loss, L1InfBall(model.positive), n_radii, eps)
+        norms, errors = [], []
+        for start in range(0, n_radii, STRETCH):
+            stretch = problems[start : start + STRETCH]
+            for _ in walk(solver, stretch, model.tol, model.max_iter):
+                norms.append(solver.norm)
+            radii = increasing(norms)
+            errors.extend(self.errors(radii[start:]))
+            if _have_risen(np.array(errors)):
+                break
+        return radii, np.array(errors)
+
+    def errors(self, radii):
+        """Return the errors at more radii, (n_radii, n_folds)."""
+        part = self.progress.part(
+            "radii", max_subtasks=len(self.folds), sequential_subtasks=False
+        )
+        with part.task():
+            results = self.parallel(
+                delayed(_fold_errors)(
+                    self.X,
+                    self.y,
+                    self.sample_weight,
+                    *fold,
+                    radii,
+                    coef,
+                    self.model.get_params(deep=False),
+                    part.part("fold", task_id=k),
+                )
+                for k, (fold, coef) in enumerate(
+                    zip(self.folds, self.coefs, strict=True)
+                )
+            )
+        errors, self.coefs = zip(*results, strict=True)
+        return np.column_stack(errors)
+
+
+def _have_risen(errors):
+    """Tell whether the mean error has risen and no fold has improved of late."""
+    mean = errors.mean(axis=1)
+    past_all_minima = errors.argmin(axis=0).max() < len(errors) - STRETCH
+    return past_all_minima and mean[-1] > (1 + RISE) * mean.min()
+
+
 @np.errstate(all="ignore")
-def _fold_errors(X, y, sample_weight, train, test, radii, params, progress):
-    """Return the weighted mean squared error on `test` at every radius."""
+def _fold_errors(X, y, sample_weight, train, test, radii, coef, params, progress):
+    """Return the weighted mean squared errors on `test`, and the last coefficients."""
     with progress.task():
         weight = None if sample_weight is None else sample_weight[train]
         loss = open_loss(X[train], y[train], weight, params["fit_intercept"])
-        solver = Solver(
-            loss,
-            L1InfBall(params["positive"]),
-            precompute=params["precompute"],
-            dtype=X.dtype,
-        )
+        solver = Solver(loss, precompute=params["precompute"], dtype=X.dtype)
+        ball = L1InfBall(params["positive"])
+        problems = [Constraint(ball, radius) for radius in radii]
         X, Y = X[test], y[test].reshape(len(test), -1)
         weight = None if sample_weight is None else sample_weight[test]
         errors = np.empty(len(radii))
-        for k in walk(solver, radii, params["tol"], params["max_iter"]):
+        for k in walk(solver, problems, params["tol"], params["max_iter"], coef):
             prediction = X[:, solver.features] @ solver.rows
             residual = Y - prediction - loss.intercept(solver.features, solver.rows)
             errors[k] = np.average((residual**2).mean(axis=1), weights=weight)
-    return errors
+    return errors, solver.coef()

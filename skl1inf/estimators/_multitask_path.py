@@ -9,14 +9,15 @@ from scipy.sparse import sparray, spmatrix
 from sklearn.utils import check_array, check_consistent_length
 
 from .._sklearn import Interval, validate_params
-from ..ball import L1InfBall, l1inf_norm
-from ..linear import Solver
+from ..ball import L1InfBall
+from ..linear import Constraint, Penalty, Solver
 from ._multitask import (
     SOLVER_CONSTRAINTS,
     X_CHECKS,
     Y_CHECKS,
     check_weight,
     open_loss,
+    scale_targets,
     warn_unconverged,
 )
 
@@ -34,6 +35,7 @@ PATH_CONSTRAINTS = {
         **SOLVER_CONSTRAINTS,
         "sample_weight": ["array-like", None],
         "fit_intercept": ["boolean"],
+        "standardize_targets": ["boolean"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -46,6 +48,7 @@ def l1inf_path(
     eps: float = 1e-3,
     sample_weight: ArrayLike | None = None,
     fit_intercept: bool = True,
+    standardize_targets: bool = True,
     positive: bool = False,
     max_iter: int = 10_000,
     tol: float = 1e-4,
@@ -53,7 +56,7 @@ def l1inf_path(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solve :class:`L1InfMultiTaskRegressor` along a path of radii.
 
-    Each radius starts from the solution of the one before.
+    Each problem starts from the solution of the one before.
 
     Parameters
     ----------
@@ -64,18 +67,24 @@ def l1inf_path(
         Target values.
 
     radii : int or array-like of shape (n_radii,), default=100
-        The radii, or their number. A number means as many radii in geometric
-        progression up to the l1,inf norm of the least-squares solution of minimum
-        Frobenius norm, from where on the constraint does not bind.
+        The radii, or their number. A number means a path of penalties in equal ratios,
+        from just below the largest useful one, `alpha_max`, where all coefficients
+        are zero, down to ``eps * alpha_max``. The radii are the norms of the
+        solutions.
 
     eps : float, default=1e-3
-        Ratio of the smallest to the largest radius where `radii` is a number.
+        Ratio of the smallest penalty to `alpha_max` where `radii` is a number.
 
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples, which act as repetitions.
 
     fit_intercept : bool, default=True
         Whether there is an intercept.
+
+    standardize_targets : bool, default=True
+        Whether to give the targets the same variance inside, so that their units do
+        not matter. The radii and gaps refer to these targets, the coefficients to
+        `Y`: as in :class:`L1InfMultiTaskRegressor`, see its Notes.
 
     positive : bool, default=False
         Whether to force the coefficients to be non-negative.
@@ -93,7 +102,7 @@ def l1inf_path(
     Returns
     -------
     radii : ndarray of shape (n_radii,)
-        The radii, increasing.
+        The radii, in increasing order.
 
     coefs : ndarray of shape (n_features, n_radii) or \
             (n_targets, n_features, n_radii)
@@ -131,14 +140,22 @@ def l1inf_path(
     check_consistent_length(X, y)
     sample_weight = check_weight(sample_weight, X)
     radii = check_radii(radii)
+    y, scale = scale_targets(y, sample_weight, standardize_targets)
     loss = open_loss(X, y, sample_weight, fit_intercept)
-    radii = make_grid(radii, eps, loss)
-    solver = Solver(loss, L1InfBall(positive), precompute=precompute, dtype=X.dtype)
-    coefs = np.empty((loss.target.shape[1], X.shape[1], len(radii)), X.dtype)
-    gaps = np.empty(len(radii))
-    for k in walk(solver, radii, tol, max_iter):
-        coefs[:, :, k] = solver.coef().T
-        gaps[k] = solver.gap
+    solver = Solver(loss, precompute=precompute, dtype=X.dtype)
+    ball = L1InfBall(positive)
+    if isinstance(radii, Integral):
+        problems = penalties(loss, ball, radii, eps)
+    else:
+        problems = [Constraint(ball, radius) for radius in radii]
+    coefs = np.empty((loss.target.shape[1], X.shape[1], len(problems)), X.dtype)
+    norms, gaps, alphas = np.empty((3, len(problems)))
+    for k in walk(solver, problems, tol, max_iter):
+        coefs[:, :, k] = (solver.coef() / scale).T
+        norms[k], gaps[k], alphas[k] = solver.norm, solver.gap, solver.alpha
+    if isinstance(radii, Integral):
+        radii = increasing(norms)
+        gaps += alphas * (radii - norms)
     return radii, coefs[0] if y.ndim == 1 else coefs, gaps
 
 
@@ -152,26 +169,37 @@ def check_radii(radii):
     return np.sort(radii)
 
 
-def make_grid(radii, eps, loss):
-    """Return checked radii; where they are a number, as many for this loss."""
-    if not isinstance(radii, Integral):
-        return radii
-    every = loss.columns(np.arange(loss.n_features))
-    largest = l1inf_norm(every.minimum_norm_solution(loss.target))
-    if largest <= np.finfo(float).tiny:  # constant targets: any radius will do
-        return np.full(radii, np.finfo(float).resolution)
-    return np.geomspace(largest, eps * largest, radii)[::-1]
+def penalties(loss, ball, n_penalties, eps):
+    """Return penalties in equal ratios from below the largest useful one to eps of it.
+
+    At the largest, the dual norm of the gradient at 0, the solution is still 0.
+    """
+    largest = ball.dual_sizes(loss.gradient(loss.target)).max()
+    steps = np.arange(1, n_penalties + 1) / n_penalties
+    return [Penalty(ball, largest * eps**step) for step in steps]
 
 
-def walk(solver, radii, tol, max_iter):
-    """Solve at each radius; yield its index; warn if any has not converged."""
+def increasing(norms):
+    """Return radii from the norms along a path.
+
+    Norms increase as the penalty falls, up to the precision of the solutions. A radius
+    is positive also where the solution is 0.
+    """
+    return np.maximum.accumulate(np.maximum(norms, np.finfo(float).resolution))
+
+
+def walk(solver, problems, tol, max_iter, coef=None):
+    """Solve each problem; yield its index; warn if any has not converged.
+
+    The first one starts from coef, of shape (n_features, n_targets).
+    """
     tol = tol * solver.loss.null_value
     missed, largest = 0, 0.0
-    for k, radius in enumerate(radii):
-        solver.start(radius)
+    for k, problem in enumerate(problems):
+        solver.start(problem, coef if k == 0 else None)
         if not solver.solve(tol, max_iter):
             missed, largest = missed + 1, max(largest, solver.gap)
         yield k
     if missed:
-        where = f"{missed} of {len(radii)} radii"
+        where = f"{missed} of {len(problems)} radii"
         warn_unconverged(largest, solver.loss.null_value, where)

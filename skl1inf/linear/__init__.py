@@ -3,7 +3,8 @@
 Arrays in, arrays out. The equation is in `_loss.py`, the method in `_solver.py`.
 """
 
+from ._constraint import Constraint, Penalty
 from ._loss import CentredLeastSquares
 from ._solver import Solver
 
-__all__ = ["CentredLeastSquares", "Solver"]
+__all__ = ["CentredLeastSquares", "Constraint", "Penalty", "Solver"]

@@ -1,4 +1,8 @@
-"""The ball at the radius that is solved for."""
+"""What keeps the coefficients small: a ball of given radius, or a penalty.
+
+Both have the same solutions: those of the penalty alpha are those of the radius
+``norm(W)``, and alpha is the dual norm of the gradient there.
+"""
 
 import numpy as np
 
@@ -6,30 +10,90 @@ from ..ball import duality_gap
 
 
 class Constraint:
-    """A ball together with its radius."""
+    """Minimise f over the ball of this radius."""
 
     def __init__(self, ball, radius):
         self.ball = ball
         self.radius = radius
 
-    @property
-    def positive(self):
-        """Whether coefficients must not be negative."""
-        return self.ball.positive
-
     def project(self, W):
         """Return the nearest point of the ball, in it to the last bit."""
         return self.ball.project(W, self.radius)
 
-    def project_in_metric(self, W, metric):
+    def step_in_metric(self, W, metric):
         """Return the nearest point where row i weighs ``metric[i]``."""
         return self.ball.project_in_metric(W, metric, self.radius)
 
-    def gap(self, slope, alpha):
-        """Return the duality gap, given ``<G, W>`` and the dual norm of G."""
-        return max(duality_gap(slope, alpha, self.radius), 0.0)
+    def repair(self, W, metric):
+        """Return a Newton step's point, which may have left the ball, in the ball."""
+        return self.step_in_metric(W, metric)
 
-    def gap_at(self, W, gradient):
-        """Return the duality gap at W."""
-        alpha = self.ball.dual_sizes(gradient).max(initial=0)
-        return self.gap(np.vdot(gradient, W), alpha)
+    def binds(self, bounds):
+        """Tell whether it holds the bounds of the rows back."""
+        return bounds.sum() >= self.radius * (1 - 1e-9)
+
+    def multiplier(self, level, unit):
+        """Return the alpha of the face where the bounds are ``level - alpha unit``."""
+        return max((level.sum() - self.radius) / unit.sum(), 0)
+
+    def gap(self, slope, dual_norm, norm, value):
+        """Return the duality gap at W, with G the gradient.
+
+        Given are ``<G, W>``, the dual norm of G, the norm of W, and f(W).
+        """
+        return max(duality_gap(slope, dual_norm, self.radius), 0.0)
+
+    def gap_at(self, working_set, W, gradient):
+        """Return the duality gap at W on a working set."""
+        dual_norm = self.ball.dual_sizes(gradient).max(initial=0)
+        return self.gap(np.vdot(gradient, W), dual_norm, None, None)
+
+
+class Penalty:
+    """Minimise ``f(W) + alpha * norm(W)`` for this alpha."""
+
+    def __init__(self, ball, alpha):
+        self.ball = ball
+        self.alpha = alpha
+
+    def project(self, W):
+        """Return W: every point is allowed."""
+        return W
+
+    def step_in_metric(self, W, metric):
+        """Return the proximal point where row i weighs ``metric[i]``."""
+        return self.ball.shrink_in_metric(W, metric, self.alpha)
+
+    def repair(self, W, metric):
+        """Return a Newton step's point without negative entries, if so required."""
+        return np.maximum(W, 0) if self.ball.positive else W
+
+    def binds(self, bounds):
+        """Tell that it holds the bounds of the rows back."""
+        return True
+
+    def multiplier(self, level, unit):
+        """Return alpha."""
+        return self.alpha
+
+    def gap(self, slope, dual_norm, norm, value):
+        """Return an upper bound on the duality gap, with G the gradient at W.
+
+        With the residual scaled by ``s = min(1, alpha / dual_norm)``, which makes it
+        feasible in the dual problem, the gap is ``(1 - s)^2 f(W) + s <G, W> + alpha
+        norm(W)``. Divided by s it also bounds the gap of the ball of radius norm(W).
+        """
+        if dual_norm <= self.alpha:
+            return max(slope + self.alpha * norm, 0.0)
+        s = self.alpha / dual_norm
+        return max((1 - s) ** 2 * value / s + slope + dual_norm * norm, 0.0)
+
+    def gap_at(self, working_set, W, gradient):
+        """Return the duality gap at W on a working set."""
+        slope = np.vdot(gradient, W)
+        return self.gap(
+            slope,
+            self.ball.dual_sizes(gradient).max(initial=0),
+            self.ball.sizes(W).sum(),
+            working_set.value(W, slope),
+        )

@@ -29,7 +29,7 @@ def descend(working_set, constraint, W, tol, max_iter, wait):
     weights = working_set.metric[:, None]
     due, reached = wait, np.inf
     for n_iter in range(max_iter):
-        gap = constraint.gap_at(W, gradient)
+        gap = constraint.gap_at(working_set, W, gradient)
         if gap <= tol:
             return W, n_iter, wait
         if n_iter == due:
@@ -45,7 +45,7 @@ def descend(working_set, constraint, W, tol, max_iter, wait):
                 W, gradient, reached = new, new_gradient, new_gap
                 ahead, ahead_gradient, momentum = W, gradient, 1.0
             continue
-        new = constraint.project_in_metric(
+        new = constraint.step_in_metric(
             ahead - ahead_gradient / weights, working_set.metric
         )
         new_gradient = working_set.gradient(new)
@@ -66,4 +66,4 @@ def _try_newton(working_set, constraint, W, gradient):
     if new is None:
         return None, None, np.inf
     new_gradient = working_set.gradient(new)
-    return new, new_gradient, constraint.gap_at(new, new_gradient)
+    return new, new_gradient, constraint.gap_at(working_set, new, new_gradient)

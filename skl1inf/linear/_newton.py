@@ -30,26 +30,25 @@ def newton_step(working_set, constraint, W, gradient):
     linear = hessian @ W[alive] - gradient[alive]
     V = np.zeros_like(W)
     try:
-        V[alive] = face_minimiser(
-            hessian, linear, W[alive], constraint.radius, constraint.positive
-        )
+        V[alive] = face_minimiser(hessian, linear, W[alive], constraint)
     except linalg.LinAlgError:
         return None
-    return constraint.project_in_metric(V, working_set.diagonal)
+    return constraint.repair(V, working_set.diagonal)
 
 
-def face_minimiser(hessian, linear, W, radius, positive):
+def face_minimiser(hessian, linear, W, constraint):
     """Minimise ``<V, hessian V> / 2 - <linear, V>`` on the face that holds W.
 
     On the face every row keeps its clipped entries at plus or minus the row's
-    bound, and the bounds sum to the radius if those of W do. The free entries are
+    bound, and the bounds sum to the radius if those of W do (under a penalty, their sum
+    is penalised). The free entries are
     eliminated target by target, which leaves a system in the bounds alone. The
     Hessian must be positive definite.
     """
     bounds = np.abs(W).max(axis=1)
-    binding = bounds.sum() >= radius * (1 - 1e-9)
+    binding = constraint.binds(bounds)
     clipped = (np.abs(W) >= bounds[:, None]) & binding
-    free = ~clipped & (W > 0) if positive else ~clipped
+    free = ~clipped & (W > 0) if constraint.ball.positive else ~clipped
     signs = np.where(clipped, np.sign(W), 0)
     schur = hessian * (signs @ signs.T)
     right = (signs * linear).sum(axis=1)
@@ -62,7 +61,7 @@ def face_minimiser(hessian, linear, W, radius, positive):
         right[K] -= removed[:-1, -1]
         eliminated.append((F, K, lower, sides))
     if binding:
-        bounds = _solve_bounds(schur, right, radius)
+        bounds = _solve_bounds(schur, right, constraint)
     V = signs * bounds[:, None]
     for target, (F, K, lower, sides) in enumerate(eliminated):
         side = sides[:, -1:] - sides[:, :-1] @ bounds[K, None]
@@ -84,10 +83,9 @@ def _eliminate(hessian, linear, signs, F, K):
     return lower, dtrsm(1.0, lower, sides, lower=True)
 
 
-def _solve_bounds(schur, right, radius):
-    """Minimise the quadratic in the bounds, whose sum is at most the radius."""
+def _solve_bounds(schur, right, constraint):
+    """Minimise the quadratic in the bounds, held back by the constraint."""
     factor = linalg.cho_factor(schur, check_finite=False)
     sides = np.column_stack([right, np.ones(len(right))])
     level, unit = linalg.cho_solve(factor, sides, check_finite=False).T
-    multiplier = max((level.sum() - radius) / unit.sum(), 0)
-    return level - multiplier * unit
+    return level - constraint.multiplier(level, unit) * unit

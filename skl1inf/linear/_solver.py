@@ -13,7 +13,6 @@ References
 
 import numpy as np
 
-from ._constraint import Constraint
 from ._descent import SHORTEST_WAIT, descend
 from ._working_set import WorkingSet
 
@@ -23,7 +22,9 @@ LONGEST_WAIT = 32  # gradient steps before the first Newton step of a round
 
 
 class Solver:
-    """Solves for one radius after another, each from the last one's solution.
+    """Solves one problem after another, each from the last one's solution.
+
+    The problems differ in their constraint: a radius or a penalty.
 
     Attributes
     ----------
@@ -31,26 +32,27 @@ class Solver:
         The working set; every other row of the solution is zero.
     rows : ndarray of shape (n_working, n_targets)
         The rows of W of the working set.
+    norm : float
+        Norm of W.
     gap : float
-        Duality gap of W at the current radius.
+        Duality gap of W under the current constraint.
     alpha : float
         Dual norm of the gradient at W.
     n_iter : int
         Steps taken since ``start``.
     """
 
-    def __init__(self, loss, ball, *, precompute="auto", dtype=float):
+    def __init__(self, loss, *, precompute="auto", dtype=float):
         self.loss = loss
-        self.ball = ball
         self.precompute = precompute
         self.dtype = dtype
         self.wait = SHORTEST_WAIT
         self.norms = None  # of all features at W, once computed
         self._set_working_set(np.zeros(0, int), np.zeros((0, loss.target.shape[1])))
 
-    def start(self, radius, coef=None):
-        """Begin at a radius, from coef (n_features, n_targets) if it is given."""
-        self.constraint = Constraint(self.ball, radius)
+    def start(self, constraint, coef=None):
+        """Begin a problem, from coef (n_features, n_targets) if it is given."""
+        self.constraint = constraint
         self.n_iter = 0
         self.stalled = False
         if coef is not None:
@@ -107,12 +109,16 @@ class Solver:
         if self.norms is None or not np.array_equal(rows, self.rows):
             self.rows = rows
             self._compute_gradient()
-        self.gap = self.constraint.gap(self.slope, self.alpha)
+        self.gap = self.constraint.gap(self.slope, self.alpha, self.norm, self.value)
 
     def _compute_gradient(self):
         fitted = self.working_set.columns.times(self.rows)
-        gradient = self.loss.gradient(self.loss.target - fitted)
-        self.norms = self.ball.dual_sizes(gradient)
+        residual = self.loss.target - fitted
+        gradient = self.loss.gradient(residual)
+        ball = self.constraint.ball
+        self.norm = ball.sizes(self.rows).sum() if len(self.rows) else 0.0
+        self.value = np.vdot(residual, residual) / 2
+        self.norms = ball.dual_sizes(gradient)
         self.alpha = self.norms.max()
         self.slope = np.vdot(gradient[self.features], self.rows)
 

@@ -22,6 +22,7 @@ class WorkingSet:
 
     def __init__(self, loss, features, precompute="auto"):
         self.features = features
+        self.null_value = loss.null_value
         self.columns = loss.columns(features)
         self.linear = self.columns.transposed_times(loss.target)
         self.room = max(loss.matrix.X.size, SMALL)
@@ -43,6 +44,10 @@ class WorkingSet:
     def gradient(self, W):
         """Return the gradient in the rows of the working set."""
         return self.hessian_times(W) - self.linear
+
+    def value(self, W, slope):
+        """Return f(W), given ``slope = <gradient, W>``."""
+        return self.null_value + (slope - np.vdot(self.linear, W)) / 2
 
     def hessian(self, rows):
         """Return H on some of the rows, or None if it would take too much room."""

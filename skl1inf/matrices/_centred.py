@@ -13,8 +13,6 @@ is far from zero only if it has no zeros; it is then centred like an array.
 from copy import copy
 
 import numpy as np
-from scipy import linalg
-from scipy.sparse.linalg import LinearOperator, lsqr
 
 EPS = np.finfo(float).eps
 N_PROBES = 8  # samples that tell whether a column is far from zero
@@ -76,17 +74,6 @@ class DenseColumns:
         rounding = EPS * len(self.array) * self.mean
         return self.squared_norms() > rounding**2
 
-    def minimum_norm_solution(self, target):
-        """Return the least-squares solution of smallest Frobenius norm."""
-        solution, *_ = linalg.lstsq(
-            self.array,
-            target,
-            cond=max(self.array.shape) * EPS,
-            lapack_driver="gelsy",  # complete orthogonal, far cheaper than an SVD
-            check_finite=False,
-        )
-        return solution
-
 
 class SparseColumns:
     """Sparse columns, and their means beside them."""
@@ -97,7 +84,8 @@ class SparseColumns:
         self.mean = mean
         self.left = mean  # to be subtracted from products
         full = np.flatnonzero(np.diff(self.matrix.indptr) == len(root))
-        self._centre(full, mean[full])
+        if len(full):
+            self._centre(full, mean[full])
         self.matrix.data *= root[self.matrix.indices]
 
     def _centre(self, full, mean):
@@ -153,13 +141,3 @@ class SparseColumns:
         # error is not squared.
         largest = np.maximum((rounding * self.mean) ** 2, rounding * self.left**2)
         return self.squared_norms() > largest
-
-    def minimum_norm_solution(self, target):
-        """Return the least-squares solution of smallest Frobenius norm."""
-        operator = LinearOperator(
-            self.matrix.shape,
-            matvec=lambda w: self.times(w.reshape(-1, 1)).ravel(),
-            rmatvec=lambda r: self.transposed_times(r.reshape(-1, 1)).ravel(),
-        )
-        solutions = [lsqr(operator, y, atol=1e-10, btol=1e-10)[0] for y in target.T]
-        return np.column_stack(solutions)

@@ -56,9 +56,11 @@ class SparseMatrix(Matrix):
 
     def far_columns(self, mean):
         """Return the columns with a mean that is large relative to their spread."""
-        probes = self.X[:N_PROBES].tocsc()
-        n_entries = np.diff(probes.indptr)
-        full = np.flatnonzero(n_entries == probes.shape[0])  # a zero is no far value
+        probes = self.X[:N_PROBES]
+        # A zero is far from the mean of a column that is far from zero.
+        full = np.flatnonzero(probes.count_nonzero(axis=0) == probes.shape[0])
+        if not len(full):
+            return full
         centred = probes[:, full].toarray() - mean[full]
         return full[far_from_zero(centred, mean[full])]
 

@@ -20,7 +20,14 @@ FINITE = SUM | {"nnan"}
 # numba hardly documents, is worth: `benchmarks/bench_projection.py --options`.
 OPTIONS = {"error_model": "numpy", "_nrt": False}
 INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-FILES = ("_compile.py", "_levels.py", "_rows.py", "_columns.py", "_driver.py")
+FILES = (
+    "_compile.py",
+    "_levels.py",
+    "_rows.py",
+    "_columns.py",
+    "_driver.py",
+    "_shrink.py",
+)
 
 
 # Copies a function into the only kernel that calls it, before anything is compiled.
