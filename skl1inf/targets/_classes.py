@@ -21,10 +21,10 @@ class Classes(Target):
     name = "classes"
     score = "attribution"
 
-    def __init__(self, codes, classes, weight, units=None):
+    def __init__(self, codes, classes, weight, swapped=False):
         self.encoded, self.weight = (codes,), weight
         self.classes, self.n_latent = classes, len(classes)
-        self.units = units  # the unit of every class, None: in their order
+        self.swapped = swapped  # whether the first unit is that of the last class
 
     def loss(self, code, encoded, weight):
         """Return the mean cross-entropy of every replica."""
@@ -38,15 +38,20 @@ class Classes(Target):
         return np.eye(self.n_latent)[self.encoded[0]]
 
     def arranged(self, distances):
-        """Order the units by the sum of squared distances in their class."""
+        """Give the first unit to the class with the larger sum, if there are two.
+
+        More classes stay in the order of their labels. An order by the data would
+        change from sample to sample, and with it what is selected.
+        """
         (codes,) = self.encoded
         sums = np.bincount(codes, self.weight * distances)
-        units = sums.argsort(kind="stable").argsort()
-        return Classes(units[codes], self.classes, self.weight, units)
+        if self.n_latent != 2 or sums[0] >= sums[1]:
+            return self
+        return Classes(1 - codes, self.classes, self.weight, swapped=True)
 
     def restored(self, layer):
         """Return a layer with its units in the order of `classes`."""
-        return layer if self.units is None else layer[..., self.units]
+        return layer[..., ::-1].copy() if self.swapped else layer
 
     @classmethod
     def check(cls, y):
