@@ -24,10 +24,10 @@ class Classes(Target):
     name = "classes"
     score = "weights_by_loss"
 
-    def __init__(self, codes, classes, weight, units=None):
+    def __init__(self, codes, classes, weight, swapped=False):
         self.encoded, self.weight = (codes,), weight
         self.classes, self.n_latent = classes, len(classes)
-        self.units = units  # the unit of every class, None: in their order
+        self.swapped = swapped  # whether the first unit is that of the last class
 
     def path(self, radius, n_passes):
         """Return one path for all radii: these say how many features are kept.
@@ -57,15 +57,20 @@ class Classes(Target):
         return np.eye(self.n_latent)[self.encoded[0]]
 
     def arranged(self, distances):
-        """Order the units by the sum of squared distances in their class."""
+        """Give the first unit to the class with the larger sum, if there are two.
+
+        More classes stay in the order of their labels. An order by the data would
+        change from sample to sample, and with it what is selected.
+        """
         (codes,) = self.encoded
         sums = np.bincount(codes, self.weight * distances)
-        units = sums.argsort(kind="stable").argsort()
-        return Classes(units[codes], self.classes, self.weight, units)
+        if self.n_latent != 2 or sums[0] >= sums[1]:
+            return self
+        return Classes(1 - codes, self.classes, self.weight, swapped=True)
 
     def restored(self, layer):
         """Return a layer with its units in the order of `classes`."""
-        return layer if self.units is None else layer[..., self.units]
+        return layer[..., ::-1].copy() if self.swapped else layer
 
     @classmethod
     def check(cls, y):

@@ -21,11 +21,9 @@ class Numbers(Target):
     # the working set lives for a while.
     path_from, unscored_passes = 3.0, 15
 
-    def __init__(self, values, weight, units=None, signs=1):
+    def __init__(self, values, weight, sign=1):
         self.encoded, self.weight = (values,), weight
-        self.n_latent = values.shape[1]
-        # The unit of every number, None: in their order; and its sign.
-        self.units, self.signs = units, signs
+        self.n_latent, self.sign = values.shape[1], sign
 
     @property
     def curvature(self):
@@ -54,17 +52,14 @@ class Numbers(Target):
         return self.encoded[0]
 
     def arranged(self, distances):
-        """Order and sign the units by the covariances of numbers and distances."""
+        """Give the numbers the sign that makes their covariance positive."""
         (values,) = self.encoded
-        covariances = (self.weight * distances) @ values
-        signs = np.where(covariances < 0, -1, 1).astype(values.dtype)
-        order = np.argsort(-np.abs(covariances), kind="stable")
-        values = (values * signs)[:, order]
-        return Numbers(values, self.weight, order.argsort(), signs)
+        sign = -1 if (self.weight * distances @ values).sum() < 0 else 1
+        return Numbers(sign * values, self.weight, sign)
 
     def restored(self, layer):
-        """Return a layer with its units in the order and of the signs of `y`."""
-        return layer if self.units is None else layer[..., self.units] * self.signs
+        """Return a layer with the sign of the given numbers."""
+        return self.sign * layer
 
     @classmethod
     def check(cls, y):

@@ -86,17 +86,17 @@ class Target(Protocol):
         """
 
     def arranged(self, distances):
-        """Return the target with its units of the code in the order of the data.
+        """Return the target as it looks whichever of two mirrored `y` was given.
 
-        The units start from random weights. Which of them a class or a number gets,
-        and with what sign, must not depend on a name, a place or a sign in `y`.
+        Two classes may be named either way round, and numbers have either sign. The
+        units of the code start from random weights, which would tell these apart.
         `distances`, (n_samples,), are the squared norms of the standardised samples:
-        they depend on none of these, nor on the order or the signs of the features.
+        they depend on neither, nor on the order or the signs of the features.
         """
         return self
 
     def restored(self, layer):
-        """Return a layer, (..., n_latent), with its units in the order of `y`."""
+        """Return a layer, (..., n_latent), with its units as in the given `y`."""
         return layer
 
     @classmethod
