@@ -4,6 +4,7 @@
     python benchmarks/bench_projection.py --growth   # 10^4 to 10^8 entries as well
     python benchmarks/bench_projection.py --other    # and nothing of the above:
         training weights in place, the first call of a process, threads, memory
+    python benchmarks/bench_projection.py --options  # what numba's options are worth
 
 Single-threaded unless OMP_NUM_THREADS says otherwise. Ratios are medians of runs
 that alternate with copies, into an output that is reused.
@@ -24,7 +25,7 @@ import numpy as np
 from published_projections import PUBLISHED
 
 from skl1inf import l1inf_norm, project_l1inf
-from skl1inf.ball import WarmStart
+from skl1inf.ball.kernels import project
 
 GRID = [
     (1000, 1000, "uniform", (0.001, 0.1, 1, 10, 100, 500, 900)),
@@ -33,7 +34,6 @@ GRID = [
 ]
 LABELS = {
     "skl1inf": "skl1inf",
-    "skl1inf_warm": "skl1inf, warm start",
     "spams": "SPAMS",
     "chu_semismooth_newton": "Chu et al., Newton",
     "perez_heap": "Perez et al., heaps",
@@ -86,18 +86,14 @@ def measure(n_groups, group_size, entries, dtype, radii, peers, n_runs):
     Y = matrix(n_groups, group_size, entries, dtype)
     out = np.empty_like(Y)
     for radius in radii:
-        found = WarmStart()
-        expected = project_l1inf(Y, radius, warm_start=found)
+        expected = np.empty_like(Y)
+        theta, _, n_iter = project(Y, radius, 1, expected)
         zeroed = 1 - expected.any(axis=1).mean()
         contenders = {"skl1inf": lambda r=radius: project_l1inf(Y, r, out=out)}
-        warm = WarmStart()
-        contenders["skl1inf_warm"] = lambda r=radius, w=warm: project_l1inf(
-            Y, r, out=out, warm_start=w
-        )
         if peers:
             for name, function in PUBLISHED.items():
                 contenders[name] = lambda f=function, r=radius: f(Y, r, out)
-            contenders["spams"] = spams_projection(Y, found.theta)
+            contenders["spams"] = spams_projection(Y, theta)
         for name, function in contenders.items():
             runs = n_runs if name.startswith("skl1inf") else 3
             seconds, copy = times(function, lambda: np.copyto(out, Y), runs)
@@ -108,7 +104,7 @@ def measure(n_groups, group_size, entries, dtype, radii, peers, n_runs):
                 raise AssertionError(f"{name} is off by {error}")
             row = (
                 *(n_groups, group_size, entries, dtype, radius),
-                *(round(zeroed, 3), name, found.n_iter if name == "skl1inf" else ""),
+                *(round(zeroed, 3), name, n_iter if name == "skl1inf" else ""),
                 *(round(1e3 * copy, 4), round(seconds / copy, 2)),
             )
             print(*(f"{value!s:>12}" for value in row), flush=True)
@@ -168,6 +164,40 @@ def first_call():
                 print(f"first call, {state} cache,", end=" ", flush=True)
                 command = [sys.executable, "-c", code, dtype]
                 subprocess.run(command, env=environment, check=True)
+
+
+WITHOUT = """
+import sys, time
+import numba, numpy as np
+option, compile_kernels = sys.argv[1], numba.njit
+numba.njit = lambda *given, **options: compile_kernels(
+    *given, **{name: options[name] for name in options if name != option}
+)
+from skl1inf.ball.kernels import project
+start = time.process_time()
+project(np.ones((200, 64), np.float32), 1.0, 1, np.empty((200, 64), np.float32))
+print(f"{option or 'nothing':18} {time.process_time() - start:9.2f} s", end="")
+for shape in ((50, 64), (2000, 64), (300, 1000)):
+    Y = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    out, seconds = np.empty_like(Y), []
+    for _ in range(300):
+        start = time.perf_counter()
+        project(Y, 0.1 * abs(Y).max(1).sum(), 1, out)
+        seconds.append(time.perf_counter() - start)
+    print(f" {1e6 * min(seconds):9.1f} us", end="")
+print(flush=True)
+"""
+PRIVATE_OPTIONS = ("_nrt", "no_cpython_wrapper", "no_cfunc_wrapper")
+
+
+def options():
+    """Compile without one of numba's options: seconds to compile, time of a call."""
+    print("without               compile     50 x 64   2000 x 64  300 x 1000")
+    for option in ("", *PRIVATE_OPTIONS, "inline", "fastmath", "error_model"):
+        with tempfile.TemporaryDirectory() as cache:
+            environment = os.environ | {"NUMBA_CACHE_DIR": cache}
+            command = [sys.executable, "-c", WITHOUT, option]
+            subprocess.run(command, env=environment, check=True)
 
 
 def threads(n_runs):
@@ -243,6 +273,7 @@ def main():
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--other", action="store_true")
+    parser.add_argument("--options", action="store_true")
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
@@ -251,6 +282,9 @@ def main():
         first_call()
         threads(arguments.runs)
         tensor_memory()
+        return
+    if arguments.options:
+        options()
         return
     arguments.output.mkdir(parents=True, exist_ok=True)
     print(*(f"{name[:12]:>12}" for name in COLUMNS))

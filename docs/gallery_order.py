@@ -12,6 +12,7 @@ ORDER = (
     "plot_save_load.py",
     "plot_projection_geometry.py",
     "plot_compare_balls.py",
+    "plot_projected_layer.py",
 )
 
 

@@ -3,10 +3,10 @@
 Which radius: the path and the one-error rule
 =============================================
 
-The radius is the one parameter that matters: how many genes it leaves alive, and what a
-classifier makes of them. :class:`~skl1inf.L1InfFeatureSelectorCV` follows a path of
-radii in every fold and judges each by a classifier on the samples left out, in about
-the time that a dozen single fits take.
+The radius is the main parameter: it decides how many genes survive, and so how well a
+classifier predicts from them. :class:`~skl1inf.L1InfFeatureSelectorCV` follows a path
+of radii in every fold and scores each by a classifier on the samples left out. This
+takes about as long as 10 to 16 single fits.
 """
 
 # %%
@@ -30,7 +30,7 @@ X, y = srbct.data, srbct.target_names[srbct.target]
 # The fewest genes that are as good as the best
 # ---------------------------------------------
 # ``rule="1se"``, the default, takes the fewest genes whose mean score is within one
-# standard error of the best; ``rule="best"`` the radius of the best score.
+# standard error of the best. ``rule="best"`` takes the radius of the best score.
 
 selector = L1InfFeatureSelectorCV(random_state=0).fit(X, y)
 print(f"radius {selector.radius_:.2f}: {selector.n_features_} of {X.shape[1]} genes")
@@ -39,9 +39,9 @@ RadiusCVDisplay.from_estimator(selector)
 plt.show()
 
 # %%
-# Where each gene comes in
-# ------------------------
-# The path on all samples. Genes that still live at a small radius matter most.
+# The radius at which each gene enters
+# ------------------------------------
+# This is the path on all samples. Genes that are alive at a small radius matter most.
 
 RadiusPathDisplay.from_estimator(selector)
 plt.show()
@@ -49,8 +49,8 @@ plt.show()
 # %%
 # The accuracy to report
 # ----------------------
-# The scores above were looked at to choose the radius. An honest estimate chooses it
-# anew inside every outer fold, as a pipeline in a cross-validation does.
+# The scores above chose the radius, so they are too high. An honest estimate chooses
+# the radius anew inside every outer fold, as a pipeline in a cross-validation does.
 
 model = make_pipeline(L1InfFeatureSelectorCV(random_state=0), SVC())
 scores = cross_val_score(model, X, y, cv=4, scoring="balanced_accuracy")

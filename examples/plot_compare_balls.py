@@ -3,15 +3,16 @@
 Which rows die: four balls, one matrix
 ======================================
 
-Which ball to project onto decides what becomes zero: single entries, or whole rows, and
-which rows. Four projections of one matrix side by side.
+The ball decides what becomes zero: single entries or whole rows, and which rows. This
+example shows four projections of one matrix side by side.
 """
 
 # %%
 # A matrix of weights
 # -------------------
-# 60 rows of 24 entries, as the first layer of a network has a row a feature. Ten rows
-# are strong all over; ten are noise but for one large entry; the others are noise.
+# The matrix has 60 rows of 24 entries. In the first layer of a network, a row is a
+# feature. Ten rows are strong in all entries; ten are noise with one large entry; the
+# others are noise.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,11 +40,11 @@ balls = {
 # %%
 # Ten rows are to survive
 # -----------------------
-# Each ball is as large as it can be with ten rows left. The l1,inf ball judges a row by
-# the sum of its absolute entries, the l1,2 ball by its Euclidean norm: both keep the
-# strong rows. The l1 ball, made to zero single entries, and the bi-level
-# relaxation of the l1,inf ball judge by the largest entry alone: one spike in noise is
-# worth more to them than a row that is strong all over.
+# Each ball is as large as possible with ten rows left. The l1,inf ball judges a row by
+# the sum of its absolute entries, the l1,2 ball by its Euclidean norm. Both keep the
+# strong rows. The l1 ball, which zeroes single entries, and the bi-level relaxation of
+# the l1,inf ball judge a row by its largest entry alone. They prefer noise with one
+# spike to a row that is strong in all entries.
 
 
 def n_alive(W):
@@ -85,10 +86,10 @@ plt.show()
 # %%
 # The path from the whole matrix to nothing
 # -----------------------------------------
-# As the ball shrinks, rows die and the matrix moves; radii are shares of the matrix's
-# norm of that kind. The exact l1,inf projection moves the matrix least, and its rows
-# die in small balls only. The bi-level relaxation ends in the very same ball, further
-# away.
+# As the ball shrinks, rows die and the matrix moves. Each radius is a share of the norm
+# of the matrix that belongs to the ball. The exact l1,inf projection moves the matrix
+# least, and its rows die in small balls only. The bi-level relaxation ends in the same
+# ball, further away.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 shares = np.linspace(0.01, 1, 100)

@@ -3,8 +3,8 @@
 Search the radius and the classifier
 ====================================
 
-The selector is a step of a pipeline like any other, so a grid search can choose its
-radius together with what follows it, and a scorer can say how many genes that took.
+The selector is a step of a pipeline like any other. So a grid search can choose its
+radius together with the classifier, and a scorer can report the number of genes.
 """
 
 # %%
@@ -34,8 +34,8 @@ X, y, informative = make_expression(
 # The search
 # ----------
 # Every fold selects its genes anew, without its test samples. The pipeline's ``memory``
-# keeps each fitted selector, so that three classifiers cost one selection; and the
-# number of genes is a score like the accuracy, which is the one that decides.
+# keeps each fitted selector, so three classifiers cost one selection. The number of
+# genes is a second score; the accuracy decides.
 
 
 def n_genes(pipe, X, y):
@@ -68,10 +68,10 @@ print(f"best: {search.best_params_}, balanced accuracy {search.best_score_:.3f}"
 print(f"{informative[chosen.support_].sum()} of its {chosen.n_features_} genes matter")
 
 # %%
-# What it found
-# -------------
-# Too few genes know too little, too many bring noise along; how many are best depends
-# on the classifier.
+# The result
+# ----------
+# Too few genes carry too little information, too many add noise. The best number
+# depends on the classifier.
 
 shape = len(classifiers), len(radii)
 accuracy = search.cv_results_["mean_test_accuracy"].reshape(shape)
@@ -108,6 +108,5 @@ figure.suptitle("Four folds; framed: the best")
 plt.show()
 
 # %%
-# The framed score is the best of 21 that were looked at, and flatters for that reason:
-# report the accuracy of the whole search on samples that it never saw, as
-# ``cross_val_score(search, X, y)`` does.
+# The framed score is the best of 21, and therefore too high. Report the accuracy of the
+# whole search on samples that it never saw: ``cross_val_score(search, X, y)``.

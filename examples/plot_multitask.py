@@ -3,13 +3,13 @@ Few features for many targets
 =============================
 
 Six sensors respond to the same few of two hundred causes, each in its own way. The
-Lasso, fitted to one sensor at a time, picks other causes for every sensor;
-:class:`~skl1inf.L1InfMultiTaskRegressor` pays for a feature once, by its largest
-coefficient, and uses it for all the sensors.
+Lasso, fitted to one sensor at a time, selects other causes for every sensor. In
+:class:`~skl1inf.L1InfMultiTaskRegressor` a feature costs as much as its largest
+coefficient, so all sensors share it.
 """
 
 # %%
-# Data: of 200 features, 8 matter, to all of the 6 targets.
+# Of 200 features, 8 affect the targets, and each of them affects all 6.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.feature_selection import SelectFromModel
@@ -44,14 +44,14 @@ for name, fitted, found in [
     )
 
 # %%
-# Every fit carries its own proof: the objective is at most ``dual_gap_`` above the
-# smallest one in the ball.
+# Every fit has a certificate: the objective is at most ``dual_gap_`` above its minimum
+# over the ball.
 print(f"radius {model.radius_:.3g}, gap {model.dual_gap_:.1e} after {model.n_iter_}")
 
 # %%
-# A selector in a pipeline. The threshold has to be given: the default of
-# :class:`~sklearn.feature_selection.SelectFromModel`, the mean importance, would
-# drop features that are in use. The least squares refit is free of the shrinkage.
+# The regressor can select features in a pipeline. Set the threshold: the default of
+# :class:`~sklearn.feature_selection.SelectFromModel`, the mean importance, would drop
+# features that are in use. The least-squares fit afterwards removes the shrinkage.
 selector = SelectFromModel(L1InfMultiTaskRegressor(radius=3.0), threshold=1e-10)
 pipeline = make_pipeline(selector, LinearRegression()).fit(X_train, Y_train)
 print(
@@ -60,7 +60,7 @@ print(
 )
 
 # %%
-# The path: how much of the radius each feature takes as the radius grows.
+# The path shows how much of the radius each feature takes as the radius grows.
 radii, coefs, _ = l1inf_path(X_train, Y_train, radii=60)
 bounds = np.abs(coefs).max(axis=0)
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")

@@ -7,22 +7,22 @@ The ball, drawn as geometry
 
 .. math:: \Bigl\{ W : \sum_i \max_j |W_{ij}| \le C \Bigr\}.
 
-In two and three dimensions one can see what it does, and why whole rows become zero.
+Pictures in two and three dimensions show why whole rows become zero.
 """
 
 # %%
 # A corner for every row
 # ----------------------
-# Two rows of one entry: the ball is the diamond of the l1 norm. Every point goes to the
-# nearest one of the ball; beside a corner that is the corner, where the other row is
-# zero.
+# On the left there are two rows of one entry: the ball is the diamond of the l1 norm.
+# Every point moves to the nearest point of the ball. Beside a corner this is the
+# corner, where the other row is zero.
 #
 # On the right the first row has two equal entries, :math:`(a, a)`, and the second is
-# :math:`(b, 0)`. The norm, :math:`|a| + |b|`, looks at the largest entries alone, so
-# that the first row has its second entry for free: in its direction, where distances
-# are :math:`\sqrt 2\, |a|`, the ball is longer. The fan of points that lose their first
-# row is narrower, and the fan that loses the second row is wider. **A row pays for its
-# largest entry, and survives by the sum of them all.**
+# :math:`(b, 0)`. The norm, :math:`|a| + |b|`, depends on the largest entries alone, so
+# the second entry of the first row costs nothing. In the direction of this row, where
+# distances are :math:`\sqrt 2\, |a|`, the ball is longer. Fewer points lose their first
+# row, and more lose the second. **A row costs as much as its largest entry, and
+# survives by the sum of its absolute entries.**
 
 from itertools import pairwise
 
@@ -84,12 +84,12 @@ plt.show()
 # %%
 # Rows die whole
 # --------------
-# In three dimensions: a first row of two entries, :math:`(x, y)`, a second of one,
-# :math:`z`. Where the second row is zero the ball is a square, the first row's own: its
-# entries are clipped at the same height, none of them is zero. What lands on the square
-# has lost its second row; what lands in a tip has lost the whole first row, both
-# entries at once. No fan of points ends where one entry of the first row alone is zero,
-# as it would on the l1 ball.
+# In three dimensions, the first row has two entries, :math:`(x, y)`, and the second has
+# one, :math:`z`. Where the second row is zero, the ball is a square: the entries of the
+# first row are clipped at the same level, and neither is zero. A point that lands on
+# the square has lost its second row. A point that lands in a tip has lost the whole
+# first row, both entries at once. No region of points ends where one entry of the first
+# row alone is zero, as on the l1 ball.
 
 rng = np.random.default_rng(0)
 cloud = rng.standard_normal((400, 3))

@@ -3,15 +3,15 @@
 Predict a number
 ================
 
-The target may be a number, an age or a dose, instead of a class. Here it depends on 10
-genes of 1000, which are correlated with many others.
+The target may be a number, such as an age or a dose. Here it depends on 10 of 1000
+genes, which are correlated with many others.
 """
 
 # %%
 # The data
 # --------
-# Floating-point numbers are taken for a numeric target. For whole numbers, such as an
-# age in years, ``target="regression"`` says that they are no classes.
+# The selector takes floating-point numbers as a numeric target. For whole numbers, such
+# as an age in years, set ``target="regression"``; otherwise they are classes.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,8 +34,8 @@ X_train, X_test, age_train, age_test = train_test_split(X, age, random_state=0)
 # %%
 # Ridge regression on a few genes
 # -------------------------------
-# The radius is chosen by cross-validation. The Lasso selects and predicts in one; the
-# F-test looks at the genes one by one.
+# Cross-validation chooses the radius. The Lasso selects and predicts at once. The
+# F-test judges each gene alone.
 
 alphas = np.logspace(-2, 3, 11)
 selectors = {
@@ -56,8 +56,9 @@ for name, model in models.items():
     )
 
 # %%
-# A linear cause is what the Lasso is made for: it predicts best, with twice as many
-# genes. The ball finds most of the causes with fewer genes; the F-test finds stand-ins.
+# The causes are linear, so the Lasso predicts best, with twice as many genes. The ball
+# finds most of the causes with fewer genes. The F-test selects genes that are
+# correlated with the causes.
 
 selector = models["l1,inf ball"][0]
 genes = selector.get_support(indices=True)

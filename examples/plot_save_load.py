@@ -3,9 +3,10 @@
 Save a selector, load it
 ========================
 
-A fitted selector holds numpy arrays and plain values, no torch object, wherever it was
-fitted. `skops <https://skops.readthedocs.io>`_ saves it without pickle, a format that
-can run any code when it is loaded, and loads only what you say that you trust.
+A fitted selector holds numpy arrays and plain values and no torch object, also after a
+fit on a GPU. A pickle can run any code when it is loaded. `skops
+<https://skops.readthedocs.io>`_ saves without pickle, and loads only the types that you
+trust.
 """
 
 # %%
@@ -36,15 +37,16 @@ for name, value in fitted.items():
 # %%
 # Save, look, load
 # ----------------
-# ``get_untrusted_types`` says what a file asks to be trusted, before any of it is
-# made. Read that list, and pass on what you know.
+# ``get_untrusted_types`` lists the types that a file asks you to trust, before any
+# object is made. Read that list, and pass the types that you know.
 
 with TemporaryDirectory() as folder:
     path = Path(folder) / "model.skops"
     skops.io.dump(model, path)
     asks_for = skops.io.get_untrusted_types(file=path)
     print(f"{path.stat().st_size / 1e6:.1f} MB, asks for {asks_for}")
-    loaded = skops.io.load(path, trusted=["skl1inf._selector.L1InfFeatureSelector"])
+    ours = f"{L1InfFeatureSelector.__module__}.L1InfFeatureSelector"
+    loaded = skops.io.load(path, trusted=[ours])
 
 # %%
 # The same model

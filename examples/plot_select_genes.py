@@ -3,12 +3,12 @@
 Tell four tumours apart with a few genes
 ========================================
 
-Four childhood cancers look alike under the microscope. Their expression of 2308
-genes tells them apart: which of these genes does it take?
+Four childhood cancers look alike under the microscope. Their expression of 2308 genes
+tells them apart. Which of these genes suffice?
 
-:class:`~skl1inf.L1InfFeatureSelector` is one step of a scikit-learn pipeline. Its
-radius, the one parameter that matters, is chosen by cross-validation; the samples
-that the publication kept for testing are looked at once, at the end.
+:class:`~skl1inf.L1InfFeatureSelector` is one step of a scikit-learn pipeline.
+Cross-validation chooses its main parameter, the radius. The test samples of the
+publication are used once, at the end.
 """
 
 # %%
@@ -32,9 +32,9 @@ X_train, X_test, y_train, y_test = X[:63], X[63:], y[:63], y[63:]
 # %%
 # Choose the radius
 # -----------------
-# The selector is inside the pipeline, so each fold selects its genes without
-# its test samples: anything else would flatter the accuracy. A small radius
-# leaves few genes alive.
+# The selector is inside the pipeline, so each fold selects its genes without its test
+# samples. Otherwise the accuracy would be too high. A small radius leaves few genes
+# alive.
 
 selector = L1InfFeatureSelector(radius=1, random_state=0)
 pipe = Pipeline([("sel", selector), ("clf", SVC())]).set_output(transform="pandas")
@@ -51,7 +51,7 @@ for radius, accuracy in zip(
 # %%
 # The reduced matrix
 # ------------------
-# ``transform`` returns the chosen columns as they were given, with their names.
+# ``transform`` returns the selected columns unchanged, with their names.
 
 selector = search.best_estimator_["sel"]
 reduced = selector.transform(X)
@@ -59,7 +59,7 @@ print(f"radius {selector.radius}: {reduced.shape[1]} of {X.shape[1]} genes kept"
 print(reduced.round(2).iloc[:5, :8])
 
 # %%
-# The best of them first:
+# The five best, in the order of the ranking:
 
 best = np.argsort(selector.ranking_)[:5]
 print("best five:", *srbct.feature_names[best])
@@ -71,11 +71,11 @@ print("best five:", *srbct.feature_names[best])
 print(f"held-out accuracy: {search.score(X_test, y_test):.3f}")
 
 # %%
-# What the genes look like
-# ------------------------
-# The kept genes, standardised on the training samples, and grouped by the tumour in
-# which they are highest there. What they show in the training samples on the left
-# they show again in the held-out samples on the right.
+# A picture of the genes
+# ----------------------
+# The selected genes, standardised on the training samples and grouped by the tumour in
+# which they are highest. The pattern of the training samples on the left appears again
+# in the held-out samples on the right.
 
 scaled = (reduced - reduced[:63].mean()) / reduced[:63].std()
 class_means = scaled[:63].groupby(y_train).mean()

@@ -3,16 +3,16 @@
 Markers of rare cells in sparse counts
 ======================================
 
-Single-cell counts are mostly zeros. This example takes them from the raw counts to the
-markers of five kinds of cells, one of them rare, without ever making the matrix
-dense.
+Single-cell counts are mostly zeros. This example goes from the raw counts to the
+markers of five kinds of cells, one of them rare, and never makes the matrix dense.
 """
 
 # %%
 # Counts
 # ------
-# 1279 cells, 3000 genes, 60 of them markers; a cell's counts are Poisson with the
-# gene's share of its expression, and cells are read to different depths.
+# There are 1279 cells and 3000 genes, 60 of them markers. Each count is Poisson; its
+# mean is the gene's share of the cell's expression times the sequencing depth of the
+# cell.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -45,11 +45,12 @@ for name in "ABCDE":
     )
 
 # %%
-# From counts to cells, sparse all the way
-# ----------------------------------------
-# Each cell to 10,000 counts, then log(1 + x): zeros stay zeros. The selector centres
-# and scales the genes inside its first layer, so that it needs no dense matrix either.
-# ``class_weight="balanced"`` lets 79 rare cells weigh as much as 300 others.
+# A pipeline that stays sparse
+# ----------------------------
+# Each cell is scaled to 10,000 counts, then log(1 + x) follows: zeros stay zeros. The
+# selector centres and scales the genes inside its first layer, so it needs no dense
+# matrix either. With ``class_weight="balanced"`` 79 rare cells weigh as much as 300
+# others.
 
 
 def log_of_counts_per_10000(shares):
@@ -82,13 +83,13 @@ plt.show()
 # %%
 # The markers
 # -----------
-# The genes selected, each beside others of the kind of cell that shows it most. A
-# dot's size is the share of the cells in which the gene is seen at all, its colour
+# The picture groups the selected genes by the kind of cell in which they are highest.
+# The size of a dot is the share of the cells with any count of the gene. Its colour is
 # the mean over the cells, compared with the other kinds.
 #
 # The genes in grey are no markers, and yet they differ between the kinds: counts are
-# shares of a whole, and in C and E the markers take half of it. So do real ones,
-# where a few genes dominate a kind of cell.
+# shares of a whole, and in C and E the markers take half of it. The same happens in
+# real data where a few genes dominate a kind of cell.
 
 # sphinx_gallery_thumbnail_number = 2
 

@@ -4,14 +4,14 @@ Which genes would half the patients name?
 ==========================================
 
 Two halves of the same samples rarely give the same list of genes. Stability selection
-asks many halves, and keeps the genes that most of them name; how many of those are
-expected to be there by chance alone is bounded.
+selects on many halves and keeps the genes that most of them select. It bounds the
+expected number of false genes among them.
 """
 
 # %%
-# Ask fifty halves
-# ----------------
-# 25 pairs of disjoint halves of the 83 samples, each with classes in proportion.
+# Fifty halves
+# ------------
+# The halves are 25 disjoint pairs, each half with the classes in proportion.
 
 import matplotlib.pyplot as plt
 
@@ -30,16 +30,16 @@ StabilityDisplay.from_estimator(selector)
 plt.show()
 
 # %%
-# What these genes look like
-# --------------------------
+# A picture of these genes
+# ------------------------
 
 ExpressionHeatmapDisplay.from_estimator(selector, X, y)
 plt.show()
 
 # %%
-# Ask for a bound
-# ---------------
-# ``max_false_positives`` sets the threshold that the bound asks for.
+# Set the bound
+# -------------
+# ``max_false_positives`` sets the bound; the threshold follows from it.
 
 strict = L1InfStabilitySelector(max_false_positives=0.5, random_state=0).fit(X, y)
 print(f"threshold {strict.threshold_:.2f}: {strict.n_features_} genes")

@@ -1,18 +1,18 @@
 """
-====================================
-Without labels: what varies together
-====================================
+==========================================
+Without labels: columns that vary together
+==========================================
 
-Where there is no target, the network has to reconstruct the matrix through a code of a
-few units. What it keeps are columns that say something about others: members of
-modules, which vary together. A column that varies alone says nothing about the rest.
+Without a target, the network reconstructs the matrix through a code of a few units. It
+keeps columns that predict others: members of modules, which vary together. A column
+that varies alone predicts none of the others.
 """
 
 # %%
 # Three modules in noise
 # ----------------------
-# 60 of 400 genes belong to three modules. Every gene has mean 0 and variance 1:
-# looked at one by one, they are all alike.
+# 60 of 400 genes belong to three modules. Every gene has mean 0 and variance 1, so no
+# gene stands out on its own.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,16 +37,16 @@ X, module = X[:, order], module[order]
 # %%
 # Select
 # ------
-# ``fit(X)`` without a target; ``target="unsupervised"`` says so where a pipeline hands
-# on a ``y``.
+# Call ``fit(X)`` without a target. In a pipeline that passes a ``y``, set
+# ``target="unsupervised"``.
 
 selector = L1InfFeatureSelector(radius=3, random_state=0).fit(X)
 print(f"{selector.n_features_} genes kept, of modules 0 (none) to 3:", end=" ")
 print(*np.bincount(module[selector.support_], minlength=4))
 
 # %%
-# Left: only members of a module have any importance. Right: what the selector saw, the
-# correlations; those among the genes that it kept, and those of as many others.
+# Left: only members of a module have any importance. Right: the correlations among the
+# selected genes, and among as many others.
 
 kept = np.flatnonzero(selector.support_)
 kept = kept[np.argsort(module[kept], kind="stable")]
@@ -79,12 +79,12 @@ figure.colorbar(image, label="correlation")
 plt.show()
 
 # %%
-# What it is not for
-# ------------------
-# Varying together is not the same as telling classes apart. On the tumours, k-means in
-# the standardised genes that are kept without labels finds the four kinds hardly
-# better than in as many random ones. The genes of the largest variance, which
-# standardising forgets, do it much better.
+# Limits
+# ------
+# Genes that vary together need not tell classes apart. On the tumours, k-means in the
+# standardised genes that are selected without labels finds the four kinds hardly better
+# than in as many random genes. The genes of the largest variance, which standardising
+# removes, do much better.
 
 X, kind = load_srbct(return_X_y=True)
 selector = L1InfFeatureSelector(radius=1, random_state=0).fit(X)

@@ -1,8 +1,26 @@
 """Feature selection with the l1,inf ball, scikit-learn compatible."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0.dev0"
+if TYPE_CHECKING:
+    from .ball import (
+        l1inf_dual_norm,
+        l1inf_norm,
+        project_l1,
+        project_l1inf,
+        project_l1inf_bilevel,
+        project_l12,
+    )
+    from .estimators._multitask import L1InfMultiTaskRegressor
+    from .estimators._multitask_cv import L1InfMultiTaskRegressorCV
+    from .estimators._multitask_path import l1inf_path
+    from .estimators._path import radius_path
+    from .estimators._selector import L1InfFeatureSelector
+    from .estimators._selector_cv import L1InfFeatureSelectorCV
+    from .estimators._stability import L1InfStabilitySelector
+
+__version__ = "0.2.0.dev0"
 
 # Each public name and the module that defines it. Modules load when a name is
 # first used, so that ``import skl1inf`` costs no more than ``import sklearn``.
@@ -10,10 +28,10 @@ _MODULE_OF = {
     "L1InfMultiTaskRegressor": "estimators._multitask",
     "L1InfMultiTaskRegressorCV": "estimators._multitask_cv",
     "l1inf_path": "estimators._multitask_path",
-    "L1InfFeatureSelector": "_selector",
-    "L1InfFeatureSelectorCV": "_cross_validation",
-    "radius_path": "_path",
-    "L1InfStabilitySelector": "_stability",
+    "L1InfFeatureSelector": "estimators._selector",
+    "L1InfFeatureSelectorCV": "estimators._selector_cv",
+    "radius_path": "estimators._path",
+    "L1InfStabilitySelector": "estimators._stability",
     "l1inf_dual_norm": "ball",
     "l1inf_norm": "ball",
     "project_l1": "ball",
@@ -22,7 +40,21 @@ _MODULE_OF = {
     "project_l1inf_bilevel": "ball",
 }
 
-__all__ = sorted(_MODULE_OF)
+__all__ = [
+    "L1InfFeatureSelector",
+    "L1InfFeatureSelectorCV",
+    "L1InfMultiTaskRegressor",
+    "L1InfMultiTaskRegressorCV",
+    "L1InfStabilitySelector",
+    "l1inf_dual_norm",
+    "l1inf_norm",
+    "l1inf_path",
+    "project_l1",
+    "project_l1inf",
+    "project_l1inf_bilevel",
+    "project_l12",
+    "radius_path",
+]
 
 
 def __getattr__(name):

@@ -17,7 +17,7 @@ import skl1inf.plotting
 ROOT = Path(__file__).parents[1]
 
 # Tools that no test calls.
-TOOLS = "coverage", "import-linter", "ruff"
+TOOLS = "coverage", "import-linter", "mypy", "ruff"
 
 
 def modules_after(statement):
@@ -64,6 +64,10 @@ def test_star_import():
     names = {}
     exec("from skl1inf import *", names)
     assert set(skl1inf.__all__) <= set(names)
+
+
+def test_every_public_name_has_a_module():
+    assert set(skl1inf._MODULE_OF) == set(skl1inf.__all__)
 
 
 def test_unknown_name():

@@ -1,5 +1,7 @@
 """The path of radii and the choice among them by cross-validation."""
 
+from copy import copy
+
 import distributed
 import numpy as np
 import pandas as pd
@@ -7,21 +9,45 @@ import pytest
 import sklearn
 from callbacks import Recorder
 from joblib import parallel_config
+from reference_elimination import elimination_with_sklearn
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import make_scorer, r2_score
-from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
+from sklearn.exceptions import (
+    FitFailedWarning,
+    UndefinedMetricWarning,
+    UnsetMetadataPassedError,
+)
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+)
+from sklearn.metrics import get_scorer, make_scorer, r2_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.utils import Bunch
 
-from skl1inf import L1InfFeatureSelector, L1InfFeatureSelectorCV, radius_path
-from skl1inf._cross_validation import _choose
-from skl1inf._elimination import N_ORDERED, backward_elimination
+from skl1inf import (
+    L1InfFeatureSelector,
+    L1InfFeatureSelectorCV,
+    L1InfStabilitySelector,
+    radius_path,
+)
 from skl1inf.datasets import make_expression
+from skl1inf.estimators._elimination import N_ORDERED
+from skl1inf.estimators._folds import summarise
+from skl1inf.estimators._selector_cv import _choose
 
 RADII = [0.2, 0.6, 2.0]
 
@@ -85,7 +111,7 @@ def test_the_best_features_are_in_order_of_elimination(classes):
     ):
         best, others = np.flatnonzero(ranking <= n_best), importances[ranking > n_best]
         assert importances[best].min() >= others.max()
-        expected = best[backward_elimination(X[:, best], T, np.ones(len(y)))]
+        expected = best[elimination_with_sklearn(X[:, best], T, np.ones(len(y)))]
         np.testing.assert_array_equal(np.argsort(ranking)[:n_best], expected)
 
 
@@ -136,8 +162,6 @@ def test_one_standard_error_takes_the_fewest_features():
     assert _choose(np.full(5, 0.5), 0 * error, n_features, "best") == 0
     mean[2] = np.nan
     assert _choose(mean, error, n_features, "best") == 3
-    with pytest.raises(ValueError, match="nothing is selected"):
-        _choose(np.full(5, np.nan), error, n_features, "1se")
 
 
 def test_scores_are_those_of_the_estimator_on_the_selected_columns(classes):
@@ -294,6 +318,263 @@ def test_metadata_routing(classes):
     assert (model.cv_results_["mean_test_score"] == 1).all()
 
 
+WEIGHT = np.random.default_rng(0).uniform(0.5, 2, 120)
+
+
+@pytest.mark.parametrize("request_of_fit", [None, False, True])
+@pytest.mark.parametrize("y", ["classes", "numbers"])
+def test_routing_gives_weights_to_the_default_estimator(classes, request_of_fit, y):
+    """Nobody can set the requests of a part that nobody can reach."""
+    X, labels = classes
+    y = labels if y == "classes" else X[:, 0] + X[:, 1]
+    plain = quick_cv(cv=KFold(2)).fit(X, y, sample_weight=WEIGHT)
+    without = quick_cv(cv=KFold(2)).fit(X, y)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = quick_cv(cv=KFold(2)).set_fit_request(sample_weight=request_of_fit)
+        model.fit(X, y, sample_weight=WEIGHT)
+    for routed_scores, scores, other in zip(
+        *(
+            [m.cv_results_[f"split{k}_test_score"] for k in range(2)]
+            for m in (model, plain, without)
+        ),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(routed_scores, scores)
+        assert (routed_scores != other).any()
+    np.testing.assert_array_equal(model.ranking_, plain.ranking_)
+
+
+def test_routing_through_a_pipeline_reaches_the_default_estimator(classes):
+    X, y = classes
+    train, test = np.flatnonzero(np.arange(120) % 3), np.arange(0, 120, 3)
+    with sklearn.config_context(enable_metadata_routing=True):
+        judge = LogisticRegression().set_fit_request(sample_weight=True)
+        judge.set_score_request(sample_weight=True)
+
+        def selected(wanted):
+            model = quick_cv(cv=2).set_fit_request(sample_weight=wanted)
+            result = cross_validate(
+                make_pipeline(model, judge),
+                X,
+                y,
+                params={"sample_weight": WEIGHT},
+                cv=[(train, test)],
+                return_estimator=True,
+            )
+            return result["estimator"][0][0].cv_results_
+
+        asked, refused = selected(True), selected(False)
+    weighted = quick_cv(cv=2).fit(X[train], y[train], sample_weight=WEIGHT[train])
+    unweighted = quick_cv(cv=2).fit(X[train], y[train])
+    for routed, plain in ((asked, weighted), (refused, unweighted)):
+        np.testing.assert_array_equal(
+            routed["mean_test_score"], plain.cv_results_["mean_test_score"]
+        )
+
+
+def test_routing_leaves_a_named_score_to_its_request(classes):
+    """As in scikit-learn's own cross-validated estimators."""
+    X, y = classes
+    theirs = LogisticRegressionCV(
+        scoring="accuracy", use_legacy_attributes=False, l1_ratios=(0.0,)
+    )
+    with sklearn.config_context(enable_metadata_routing=True):
+        for model in (quick_cv(scoring="accuracy"), theirs):
+            with pytest.raises(UnsetMetadataPassedError, match=r"\.set_score_request"):
+                model.fit(X, y, sample_weight=WEIGHT)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer("accuracy").set_score_request(sample_weight=True)
+        model = quick_cv(scoring=scorer).fit(X, y, sample_weight=WEIGHT)
+    plain = quick_cv(scoring="accuracy").fit(X, y, sample_weight=WEIGHT)
+    np.testing.assert_array_equal(
+        model.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
+    )
+
+
+def test_routing_leaves_the_path_and_the_halves_as_they_are(classes):
+    X, y = classes
+    plain = radius_path(X, y, radii=RADII, selector=quick(), sample_weight=WEIGHT)
+    halves = L1InfStabilitySelector(quick(), n_pairs=1, random_state=0)
+    ranking = clone(halves).fit(X, y).ranking_
+    with sklearn.config_context(enable_metadata_routing=True):
+        path = radius_path(X, y, radii=RADII, selector=quick(), sample_weight=WEIGHT)
+        np.testing.assert_array_equal(halves.fit(X, y).ranking_, ranking)
+    np.testing.assert_array_equal(path.importances, plain.importances)
+
+
+# Folds that are of no use, and scores that are undefined
+
+SORTED = np.repeat([0, 1], 60)
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """No training may begin."""
+    from skl1inf import network
+
+    monkeypatch.setattr(network, "trace", pytest.fail)
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize(
+    ("change", "params", "message"),
+    [
+        (lambda X, y: (X, SORTED), {"cv": KFold(2)}, "Fold 0, of .* only one class, 1"),
+        (
+            lambda X, y: (X, np.eye(120)[3]),
+            {"cv": KFold(3), "selector": quick(target="regression")},
+            "Fold 0, of .* y is constant",
+        ),
+        (
+            lambda X, y: (X * (np.arange(120) < 40)[:, None], y),
+            {"cv": KFold(3)},
+            "Fold 0, of .* All columns of X are constant",
+        ),
+        (
+            lambda X, y: (X, y),
+            {"cv": [(np.arange(9, 99), [3]), ([2], np.arange(9))]},
+            "Fold 1, of .* at least two samples",
+        ),
+        (
+            lambda X, y: (X, y),
+            {"cv": [(np.arange(99), []), (np.arange(99), [99])]},
+            "Fold 0, of .* no test samples",
+        ),
+    ],
+)
+def test_folds_that_cannot_be_trained_on_are_named_before(
+    classes, change, params, message
+):
+    with pytest.raises(ValueError, match=message):
+        quick_cv(**params).fit(*change(*classes))
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize("error_score", [np.nan, "raise"])
+def test_an_undefined_score_is_told_with_its_fold_and_reason(classes, error_score):
+    X = classes[0]
+    y = np.arange(120) % 2
+    one_class = [
+        (np.arange(60), np.arange(60, 90)),
+        (np.arange(40), np.arange(41, 90, 2)),
+    ]
+    with pytest.raises(ValueError, match=r"in fold 1 of .*Only one class is present"):
+        quick_cv(cv=one_class, scoring="roc_auc", error_score=error_score).fit(X, y)
+    with pytest.raises(ValueError, match=r"in fold 0, 1, 2, .*R\^2 .* two samples"):
+        quick_cv(cv=LeaveOneOut(), error_score=error_score).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match=r"R\^2"):  # no number stands in for all scores
+        quick_cv(cv=LeaveOneOut(), error_score=0.0).fit(X, X[:, 0])
+
+
+def test_a_number_stands_in_for_an_undefined_score(classes):
+    X, y = classes[0], np.arange(120) % 2
+    X = X + 3 * y[:, None] * (np.arange(150) < 3)
+    folds = [(np.arange(60), np.arange(60, 90)), (np.arange(40), np.arange(41, 90, 2))]
+    model = quick_cv(cv=folds, scoring="roc_auc", error_score=0.5)
+    with pytest.warns(UndefinedMetricWarning, match="Only one class"):
+        results = model.fit(X, y).cv_results_
+    np.testing.assert_array_equal(results["split1_test_score"], 0.5)
+    np.testing.assert_allclose(
+        results["mean_test_score"], (results["split0_test_score"] + 0.5) / 2
+    )
+
+
+class Fussy(SVC):
+    """Refuses samples of which the first begins with a negative number."""
+
+    def fit(self, X, y):
+        if X[0, 0] < 0:
+            raise ArithmeticError("the first entry is negative")
+        return super().fit(X, y)
+
+
+def fussy_data(classes, n_negative):
+    """The first training sample of so many of three folds starts with a minus."""
+    X, y = np.abs(classes[0]) + 0.1, classes[1]
+    folds = [
+        (np.r_[k, np.delete(np.arange(3, 90), [k])], np.arange(90, 120))
+        for k in range(3)
+    ]
+    X[:n_negative] *= -1
+    return X, y, folds
+
+
+@pytest.mark.usefixtures("untrained")
+def test_an_estimator_that_fails_in_a_fold_is_told_before(classes):
+    X, y, folds = fussy_data(classes, 1)
+    model = quick_cv(estimator=Fussy(), cv=folds)
+    with pytest.raises(ValueError, match=r"in fold 0 of .*the first entry is negative"):
+        model.fit(X, y)
+    with pytest.raises(ArithmeticError, match="the first entry is negative"):
+        model.set_params(error_score="raise").fit(X, y)
+    X, y, folds = fussy_data(classes, 3)
+    with pytest.raises(
+        ValueError, match=r"All the 3 fits failed(.|\n)*ArithmeticError"
+    ):
+        quick_cv(estimator=Fussy(), cv=folds, error_score=0.0).fit(X, y)
+
+
+def test_error_score_stands_in_for_a_failed_fit(classes):
+    X, y, folds = fussy_data(classes, 1)
+    model = quick_cv(estimator=Fussy(), cv=folds, error_score=-1.0)
+    with pytest.warns(FitFailedWarning, match="the first entry is negative"):
+        results = model.fit(X, y).cv_results_
+    np.testing.assert_array_equal(results["split0_test_score"], -1.0)
+    assert (results["split1_test_score"] >= 0).all()
+
+
+def test_a_score_that_depends_on_what_is_selected_is_no_reason_to_refuse(classes):
+    """On the first columns alone it is undefined, and at a radius or two."""
+    X, y = np.roll(classes[0], 20, axis=1), classes[1]
+
+    def first_is_known(estimator, X, y):
+        return estimator.score(X, y) if X.shape[1] > 5 else np.nan
+
+    model = quick_cv(scoring=first_is_known, rule="best", radii=[0.01, 0.6, 2.0])
+    with pytest.warns(UserWarning, match="The score is NaN at some of the 3 radii"):
+        model.fit(X, y)
+    assert np.isnan(model.cv_results_["mean_test_score"][0])
+    assert model.radius_ > 0.01
+
+
+def test_nothing_selected_keeps_its_own_message():
+    paths = [Bunch(n_features=np.array([0, 3])), Bunch(n_features=np.array([2, 0]))]
+    scores = np.where([path.n_features == 0 for path in paths], np.nan, 1.0)
+    with pytest.raises(ValueError, match="in which nothing is selected"):
+        summarise(paths, scores, [], np.nan)
+
+
+@pytest.mark.parametrize("error_score", ["no", None])
+def test_error_score_is_validated(classes, error_score):
+    with pytest.raises(ValueError, match="'error_score'"):
+        quick_cv(error_score=error_score).fit(*classes)
+
+
+def test_folds_may_be_masks(classes):
+    train = np.arange(120) < 80
+    a = quick_cv(cv=[(train, ~train)]).fit(*classes)
+    b = quick_cv(cv=[(np.arange(80), np.arange(80, 120))]).fit(*classes)
+    np.testing.assert_array_equal(
+        a.cv_results_["mean_test_score"], b.cv_results_["mean_test_score"]
+    )
+
+
+def test_a_refused_fit_leaves_the_earlier_one(classes):
+    X, y = classes
+    model = quick_cv().fit(X, y)
+    for params, target in (
+        ({"cv": KFold(2)}, SORTED),
+        ({"cv": LeaveOneOut(), "scoring": "roc_auc"}, np.arange(120) % 2),
+        ({"estimator": LinearRegression()}, y),
+        ({"estimator": Fussy(C=-1)}, y),
+    ):
+        refusing = copy(model).set_params(**params)
+        before = dict(vars(refusing))
+        with pytest.raises(ValueError):  # noqa: PT011
+            refusing.fit(X, target)
+        assert vars(refusing) == before
+
+
 def test_numbers_are_judged_by_their_own_score():
     X, y = make_regression(
         n_samples=120,
@@ -338,6 +619,7 @@ def test_any_estimator_and_sparse_data(classes):
         ({}, None, "requires y to be passed"),
         ({"selector": quick(target="unsupervised")}, 0, "requires y to be passed"),
         ({"radii": [0.0, 1.0]}, 0, "radii must be positive"),
+        ({"selector": quick(n_features_to_select=3)}, 0, "n_features_to_select=3"),
         ({"scoring": "no such"}, 0, "scoring"),
         ({"selector": SVC()}, 0, "selector"),
         ({"rule": "2se"}, 0, "rule"),
@@ -347,15 +629,15 @@ def test_any_estimator_and_sparse_data(classes):
 def test_refuses_bad_parameters_before_any_training(
     classes, params, y, message, monkeypatch
 ):
-    from skl1inf import _training
+    from skl1inf import network
 
-    monkeypatch.setattr(_training, "trace", pytest.fail)
+    monkeypatch.setattr(network, "trace", pytest.fail)
     with pytest.raises(ValueError, match=message):
         quick_cv(**params).fit(classes[0], classes[1] if y == 0 else None)
 
 
 def test_an_interrupted_fit_leaves_the_earlier_one(classes, monkeypatch):
-    from skl1inf import _cross_validation
+    from skl1inf.estimators import _selector_cv
 
     model = quick_cv().fit(*classes)
     before = dict(vars(model))
@@ -363,7 +645,7 @@ def test_an_interrupted_fit_leaves_the_earlier_one(classes, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_cross_validation._Folds, "run", interrupt)
+    monkeypatch.setattr(_selector_cv.Folds, "run", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.set_params(radii=[1.0, 3.0]).fit(*classes)
     after = {name: vars(model)[name] for name in before if name.endswith("_")}

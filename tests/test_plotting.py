@@ -585,6 +585,37 @@ def test_heatmap_ordered_by_numbers(expression):
     assert_readable(display.figure_)
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, 0], "Int64"),
+        ([1, 0], "UInt8"),
+        ([True, False], "boolean"),
+        ([2.0, 1.0], "category"),
+        (["b", "a"], "string"),
+    ],
+)
+@pytest.mark.parametrize("cls", [LatentSpaceDisplay, ExpressionHeatmapDisplay])
+def test_pictures_take_for_classes_what_the_selectors_do(cls, values, dtype):
+    matrix = np.random.default_rng(0).standard_normal((12, 2))
+    target = pd.Series(values * 6, dtype=dtype)
+    display = cls(matrix, target=target).plot()
+    names = [text.get_text() for text in display.legend_.get_texts()]
+    assert names == [str(value) for value in sorted(values)]
+    selector = L1InfFeatureSelector(max_iter=1).fit(matrix, target)
+    assert [str(name) for name in selector.classes_] == names
+
+
+@pytest.mark.parametrize("cls", [LatentSpaceDisplay, ExpressionHeatmapDisplay])
+def test_pictures_take_for_numbers_what_the_selectors_do(cls):
+    matrix = np.random.default_rng(0).standard_normal((12, 2))
+    target = pd.Series(matrix[:, 0], dtype="Float64")
+    assert cls(matrix, target=target).plot().legend_ is None
+    target[3] = pd.NA
+    with pytest.raises(ValueError, match=r"Input y contains NaN.* in 1 of 12 samples"):
+        cls(matrix, target=target).plot()
+
+
 def test_heatmap_of_the_best_ranked(expression):
     X, y, selector = expression
     display = ExpressionHeatmapDisplay.from_estimator(

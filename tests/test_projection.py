@@ -20,8 +20,8 @@ from skl1inf import (
     project_l1inf_bilevel,
     project_l12,
 )
-from skl1inf.ball import WarmStart
-from skl1inf.ball.kernels._numpy import MAX_ITER, SAMPLE_STEP
+from skl1inf.ball.kernels import project
+from skl1inf.ball.kernels._driver import MAX_ITER, SAMPLE_STEP
 
 DTYPES = [np.float64, np.float32]
 TOLERANCE = {np.float64: 1e-14, np.float32: 1e-6}
@@ -32,14 +32,18 @@ assert MOST_ITERATIONS < MAX_ITER
 
 def check_projection(Y, radius):
     """Project and check everything that holds for any input."""
-    original, warm_start = Y.copy(), WarmStart()
-    P = project_l1inf(Y, radius, warm_start=warm_start)
+    original = Y.copy()
+    P = project_l1inf(Y, radius)
     np.testing.assert_array_equal(Y, original)
     assert P.dtype == Y.dtype
     assert P.shape == Y.shape
     assert l1inf_norm(P) <= radius
     assert project_l1inf(P, radius).tobytes() == P.tobytes()
-    assert warm_start.n_iter <= MOST_ITERATIONS
+    Y = np.ascontiguousarray(Y)
+    theta, level, n_iter = project(Y, radius, 1, np.empty_like(Y))
+    assert n_iter <= MOST_ITERATIONS
+    assert theta >= 0
+    np.testing.assert_array_equal(level, np.abs(P).max(axis=1, initial=0))
     return P
 
 
@@ -145,12 +149,9 @@ def test_agrees_with_bisection_where_a_sample_is_projected_first(dtype, kind, sh
         return
     error = np.abs(P - bisection_projection(Y, radius)).max()
     assert error <= TOLERANCE[dtype] * np.abs(Y).max()
-    warm_start = WarmStart()
-    for _ in range(2):
-        in_place = Y.copy()
-        project_l1inf(in_place, radius, out=in_place, warm_start=warm_start)
-        error = np.abs(in_place - P).max()
-        assert error <= TOLERANCE[dtype] * np.abs(Y).max()
+    in_place = Y.copy()
+    project_l1inf(in_place, radius, out=in_place)
+    np.testing.assert_array_equal(in_place, P)
 
 
 HARD = {
@@ -276,41 +277,11 @@ def test_optimality_conditions(share):
 
 def test_theta_is_what_survivors_lose():
     Y = np.random.default_rng(0).standard_normal((20, 9))
-    warm_start = WarmStart()
-    W = project_l1inf(Y, 3.0, warm_start=warm_start)
+    W = np.empty_like(Y)
+    theta, level, _ = project(Y, 3.0, 1, W)
     cut = np.abs(Y - W).sum(axis=1)[W.any(axis=1)]
-    np.testing.assert_allclose(cut, warm_start.theta, rtol=1e-12)
-    np.testing.assert_array_equal(warm_start.mu, np.abs(W).max(axis=1))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_warm_start_changes_iterations_not_results(dtype):
-    rng = np.random.default_rng(0)
-    Y = rng.standard_normal((300, 40)).astype(dtype)
-    warm_start, cold_iterations, warm_iterations = WarmStart(), 0, 0
-    for _ in range(20):
-        Y += 1e-4 * rng.standard_normal(Y.shape).astype(dtype)
-        cold = WarmStart()
-        expected = project_l1inf(Y, 400.0, warm_start=cold)
-        P = project_l1inf(Y, 400.0, warm_start=warm_start)
-        tolerance = TOLERANCE[dtype] * np.abs(Y).max()
-        np.testing.assert_allclose(P, expected, rtol=0, atol=tolerance)
-        assert l1inf_norm(P) <= 400
-        cold_iterations += cold.n_iter
-        warm_iterations += warm_start.n_iter
-    assert warm_iterations < cold_iterations
-
-
-@pytest.mark.parametrize("guess", [0.0, np.inf, np.nan, -1.0, 1e-30])
-def test_warm_start_from_nonsense_is_exact(guess):
-    Y = np.random.default_rng(0).standard_normal((12, 6))
-    warm_start = WarmStart()
-    warm_start.mu = np.full(12, guess)
-    P = project_l1inf(Y, 5.0, warm_start=warm_start)
-    np.testing.assert_allclose(P, project_l1inf(Y, 5.0), rtol=0, atol=1e-15)
-    warm_start.mu = np.ones(3)
-    project_l1inf(Y, 5.0, warm_start=warm_start)
-    assert warm_start.mu.shape == (12,)
+    np.testing.assert_allclose(cut, theta, rtol=1e-12)
+    np.testing.assert_array_equal(level, np.abs(W).max(axis=1))
 
 
 def test_agrees_with_a_conic_solver():

@@ -11,6 +11,7 @@ import sklearn
 import skops.io
 import torch
 from callbacks import Recorder
+from reference_elimination import elimination_with_sklearn
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
@@ -26,9 +27,10 @@ from skl1inf import (
     L1InfFeatureSelector,
     L1InfStabilitySelector,
     l1inf_norm,
+    network,
     radius_path,
 )
-from skl1inf._elimination import N_ORDERED, backward_elimination
+from skl1inf.estimators._elimination import N_ORDERED
 
 FITTED = (
     "encoder_weights_",
@@ -193,7 +195,8 @@ def test_ranking(classes, container):
     assert order[-1] == 7
     best, kept = np.sort(order[:N_ORDERED]), weight > 0
     weight = weight * np.where(y == 1, 3.0, 1.0)
-    expected = backward_elimination(X[kept][:, best], np.eye(2)[y[kept]], weight[kept])
+    T = np.eye(2)[y[kept]]
+    expected = elimination_with_sklearn(X[kept][:, best], T, weight[kept])
     np.testing.assert_array_equal(order[:N_ORDERED], best[expected])
 
 
@@ -300,29 +303,30 @@ def test_sparse_equals_dense(container):
 
 def test_sparse_is_never_densified_as_a_whole(monkeypatch):
     """A matrix whose dense form has many chunks is worked on in chunks."""
-    from skl1inf import _batch
+    from skl1inf.matrices._sparse import StandardizedSparse
+    from skl1inf.network import _problem
 
-    monkeypatch.setattr(_batch, "_CHUNK_ENTRIES", 1000)
+    monkeypatch.setattr(_problem, "_CHUNK_ENTRIES", 1000)
     largest = []
-    transposed = _batch.SparseMatrix.transposed
+    transposed = StandardizedSparse.transposed
 
     def record(matrix):
         largest.append(matrix.n_samples * matrix.n_features)
         return transposed(matrix)
 
-    monkeypatch.setattr(_batch.SparseMatrix, "transposed", record)
+    monkeypatch.setattr(StandardizedSparse, "transposed", record)
     X = sparse.random_array((200, 50), density=0.1, format="csr", rng=0)
     quick(max_iter=3, reconstruction_weight=0.01).fit(X, np.arange(200) % 2)
     assert max(largest) <= 1000
 
 
 def test_chunks_change_nothing(classes, monkeypatch):
-    from skl1inf import _batch
+    from skl1inf.network import _problem
 
     X, y = classes
     selector = quick(reconstruction_weight=0.01)
     whole = clone(selector).fit(X, y)
-    monkeypatch.setattr(_batch, "_CHUNK_ENTRIES", 50 * 300)
+    monkeypatch.setattr(_problem, "_CHUNK_ENTRIES", 50 * 300)
     assert_same_fit(whole, selector.fit(X, y), rtol=1e-3, atol=1e-5)
 
 
@@ -589,7 +593,7 @@ def replaced(value, dtype=float):
         (X_SMALL, np.c_[Y_SMALL, Y_SMALL], "cannot be classes"),
         (X_SMALL, np.ones((20, 2, 2)), "dim 3"),
         (X_SMALL, Y_SMALL.astype("datetime64[D]"), "neither classes nor numbers"),
-        (X_SMALL, np.array(["a", None] * 10), "other objects than strings"),
+        (X_SMALL, np.array(["a", None] * 10), "NaN, None .* in 10 of 20 samples"),
     ],
 )
 def test_bad_data_gets_a_clear_error(X, y, message):
@@ -755,3 +759,39 @@ def test_cross_val_score_on_a_regression_pipeline(numbers):
     X, Y, _ = numbers
     pipe = Pipeline([("sel", L1InfFeatureSelector(random_state=0)), ("reg", Ridge())])
     assert cross_val_score(pipe, X, Y, cv=3).mean() > 0.8
+
+
+@pytest.mark.parametrize("second_descent", [True, False])
+@pytest.mark.parametrize(
+    ("asked", "number"), [(7, 7), (0.1, 30), (1.0, 300), (300, 300)]
+)
+def test_selects_exactly_the_number_asked_for(classes, asked, number, second_descent):
+    selector = quick(n_features_to_select=asked, second_descent=second_descent)
+    selector.fit(*classes)
+    assert selector.n_features_ == selector.support_.sum() == number
+    np.testing.assert_array_equal(selector.support_, selector.ranking_ <= number)
+    assert l1inf_norm(selector.encoder_weights_) <= selector.radius_
+
+
+@pytest.mark.parametrize("number", [5, 20, 60])
+def test_the_radius_found_keeps_about_the_number_alive(srbct, number):
+    found = L1InfFeatureSelector(n_features_to_select=number, random_state=0)
+    radius = found.fit(*srbct).radius_
+    fit = L1InfFeatureSelector(radius, random_state=0).fit(*srbct)
+    assert number / 1.25 <= fit.n_features_ <= 1.25 * number
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_features_to_select": 301}, "n_features_to_select=301 must be at most"),
+        ({"n_features_to_select": 0}, "n_features_to_select"),
+        ({"n_features_to_select": 1.5}, "n_features_to_select"),
+        ({"n_features_to_select": 5, "radius": 2.0}, "radius=2.0 must be left"),
+        ({"n_features_to_select": 5, "max_features": 5}, "max_features=5 must be left"),
+    ],
+)
+def test_refuses_a_number_that_contradicts(classes, params, message, monkeypatch):
+    monkeypatch.setattr(network, "train", pytest.fail)
+    with pytest.raises(ValueError, match=message):
+        L1InfFeatureSelector(**params).fit(*classes)

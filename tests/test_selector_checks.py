@@ -6,9 +6,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skl1inf import L1InfFeatureSelector, L1InfFeatureSelectorCV
 
-# The variants train for few passes: what differs is not how long they train.
+# The variants train for few passes: what differs is not how long they train. The
+# defaults are in `test_check_estimator.py`.
 VARIANTS = [
-    L1InfFeatureSelector(),
     L1InfFeatureSelector(target="unsupervised", max_iter=10),
     L1InfFeatureSelector(target="classification", max_iter=10),
     L1InfFeatureSelector(target="regression", max_iter=10),

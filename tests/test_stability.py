@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import warnings
 
 import joblib
 import numpy as np
@@ -174,14 +175,14 @@ def test_promise_is_kept_on_exchangeable_noise(n_true, params):
 )
 @settings(max_examples=60, deadline=None)
 def test_halves_are_disjoint_and_have_every_class(counts, seed):
-    from skl1inf._selector import TrainingData
-    from skl1inf._stability import _groups_of_halves
+    from skl1inf.estimators._base import Data
+    from skl1inf.estimators._stability import _groups_of_halves
 
     y = np.repeat(np.arange(len(counts)), counts)
     X = np.random.default_rng(seed).normal(size=(len(y), 3))
-    settings = "classification", np.ones(len(y)), True, None
-    data = TrainingData.prepare(X, y, *settings)
-    groups = _groups_of_halves(data, 7, np.random.RandomState(seed))
+    data = Data.validate(L1InfFeatureSelector(), X, y, None)
+    random_state = np.random.RandomState(seed)
+    groups = _groups_of_halves(data, 7, random_state, L1InfFeatureSelector())
     assert [len(group) for group in groups] == [10, 4]
     halves = [half for group in groups for half in group]
     for one, other in zip(halves[::2], halves[1::2], strict=True):
@@ -191,6 +192,56 @@ def test_halves_are_disjoint_and_have_every_class(counts, seed):
             shares = np.bincount(y[half], minlength=len(counts)) - np.array(counts) / 2
             assert set(y[half]) == set(y)
             assert np.abs(shares).max() <= 1
+
+
+def nearly_constant(n_other):
+    """80 numbers of which so many are not zero."""
+    X = np.random.default_rng(0).normal(size=(80, 12))
+    return X, np.where(np.arange(80) < n_other, np.arange(80) + 1.5, 0.0)
+
+
+def rare_columns():
+    """Two columns that are zero but for two samples each."""
+    X = np.zeros((80, 2))
+    X[:2, 0] = X[2:4, 1] = 1.0
+    return X, np.random.default_rng(0).normal(size=80)
+
+
+def two_members():
+    """A class with two members."""
+    X = np.random.default_rng(0).normal(size=(81, 12))
+    return X, (np.arange(81) < 2).astype(int)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [nearly_constant(2), nearly_constant(3), rare_columns(), two_members()],
+    ids=["2 of 80", "3 of 80", "rare columns", "two members"],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_halves_that_cannot_be_trained_on_are_drawn_again(data, seed):
+    brief = {"max_iter": 2, "n_hidden": 4, "radius": 100}
+    stable = quick(brief, n_pairs=25, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "y has 2 different values")
+        stable.fit(*data)
+    assert 0 < stable.selection_probabilities_.max() <= 1
+
+
+def test_the_first_half_of_a_rare_value_may_be_either():
+    """Redrawn, halves stay a fair draw: each sample is in the first as often."""
+    from skl1inf.estimators._base import Data
+    from skl1inf.estimators._stability import _groups_of_halves
+
+    X, y = nearly_constant(2)
+    data = Data.validate(L1InfFeatureSelector(target="regression"), X, y, None)
+    groups = _groups_of_halves(
+        data, 400, np.random.RandomState(0), L1InfFeatureSelector()
+    )
+    firsts = [half for group in groups for half in group[::2]]
+    shares = np.bincount(np.concatenate(firsts), minlength=80) / 400
+    assert np.abs(shares - 0.5).max() < 4 * 0.5 / np.sqrt(400)
+    assert all((y[half] > 0).sum() == 1 for half in firsts)
 
 
 # What it takes
@@ -316,6 +367,16 @@ def test_a_cluster_changes_nothing(srbct):
     ("params", "change", "message"),
     [
         ({}, lambda X, y: (X, np.where(np.arange(60) == 7, 2, y)), r"members are: \[2"),
+        (
+            {"selector__target": "regression"},
+            lambda X, y: (X, np.eye(60)[7]),
+            "halves.* y is constant",
+        ),
+        (
+            {"selector__target": "regression"},
+            lambda X, y: (np.eye(60)[:, :1], X[:, 0]),
+            "halves.* All columns of X are constant",
+        ),
         ({}, lambda X, y: (X[:3], X[:3, 0]), "n_samples=3 must be at least 4"),
         ({}, lambda X, y: (X[:3], None), "n_samples=3 must be at least 4"),
         ({}, lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
@@ -419,3 +480,14 @@ def test_an_interrupted_fit_leaves_no_process():
     assert process.returncode == 0
     _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
+
+
+def test_halves_are_trained_at_the_radius_found(classes):
+    """Asked for a number, each half selects as many, at the radius of all samples."""
+    stable = quick({"n_features_to_select": 6}).fit(*classes)
+    assert stable.n_selected_ == 6
+    given = quick({"radius": stable.selector_.radius_, "max_features": 6})
+    np.testing.assert_array_equal(
+        stable.selection_probabilities_,
+        given.fit(*classes).selection_probabilities_,
+    )

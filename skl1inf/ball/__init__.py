@@ -3,9 +3,8 @@
 Other balls that people compare it with go through the same door.
 """
 
-from ._ball import Ball, L1InfBall, duality_gap
+from ._ball import Ball, L1InfBall, duality_gap, relative_gap
 from ._functions import (
-    WarmStart,
     l1inf_dual_norm,
     l1inf_norm,
     project_l1,
@@ -17,7 +16,6 @@ from ._functions import (
 __all__ = [
     "Ball",
     "L1InfBall",
-    "WarmStart",
     "duality_gap",
     "l1inf_dual_norm",
     "l1inf_norm",
@@ -25,4 +23,5 @@ __all__ = [
     "project_l1inf",
     "project_l1inf_bilevel",
     "project_l12",
+    "relative_gap",
 ]

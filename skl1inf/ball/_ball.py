@@ -5,7 +5,6 @@ from typing import Protocol
 import numpy as np
 
 from ._functions import project_l1inf
-from ._metric import project_in_metric, shrink_in_metric
 
 
 class Ball(Protocol):
@@ -64,18 +63,23 @@ class L1InfBall(Ball):
         """Return the nearest point of an array, in the ball to the last bit."""
         return project_l1inf(np.maximum(W, 0) if self.positive else W, radius)
 
-    def project_in_metric(self, W, metric, radius, theta=0.0):
-        """Return the nearest point where row i weighs ``metric[i]``, and its theta.
+    def project_in_metric(self, W, metric, radius):
+        """Return the nearest point of an array where row i weighs ``metric[i]``."""
+        from .kernels import project
 
-        It is in the ball up to rounding. ``theta`` is a first guess.
-        """
-        W = np.maximum(W, 0) if self.positive else W
-        return project_in_metric(W, metric, radius, theta)
+        W = np.maximum(W, 0) if self.positive else np.ascontiguousarray(W)
+        projected = np.empty_like(W)
+        project(W, radius, 1, projected, metric)
+        return projected
 
     def shrink_in_metric(self, W, metric, theta):
         """Return the proximal point of theta times the norm, in that metric."""
-        W = np.maximum(W, 0) if self.positive else W
-        return shrink_in_metric(W, metric, theta)
+        from .kernels import shrink_in_metric
+
+        W = np.maximum(W, 0) if self.positive else np.ascontiguousarray(W)
+        shrunk = np.empty_like(W)
+        shrink_in_metric(W, metric, float(theta), shrunk)
+        return shrunk
 
     def sizes(self, W):
         """Return the largest absolute entry of every row."""
@@ -101,3 +105,11 @@ def duality_gap(slope, dual_norm, radius):
     loss is above its minimum over the ball. ``slope`` is ``<G, W>``.
     """
     return slope + radius * dual_norm
+
+
+def relative_gap(slope, dual_norm, radius):
+    """Return the duality gap of a tensor over ``radius * dual_norm``, in [0, 2].
+
+    0 where the gradient is zero: there, every point is stationary.
+    """
+    return (slope / (radius * dual_norm) + 1.0).nan_to_num(0.0).clamp(0.0, 2.0)

@@ -1,12 +1,15 @@
-"""The door: validates arrays and tensors and hands them to the kernels."""
+"""What users call: the norms and the projections, of arrays and of tensors."""
 
 from __future__ import annotations
 
 import sys
-from numbers import Integral, Real
+from functools import cache, wraps
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from . import _l1inf, _others
+from ._validation import check_array, check_axis, check_out, check_radius, torch_of
 
 if TYPE_CHECKING:
     import torch
@@ -16,164 +19,53 @@ if TYPE_CHECKING:
     Projected = np.ndarray | torch.Tensor
 
 
-class WarmStart:
-    """What one projection leaves for the next, of a matrix that moves slowly.
+def _uncompiled(function):
+    """Let torch.compile break its graph around a function, and not trace it."""
 
-    Pass the same object to every call of :func:`project_l1inf`: each starts from
-    what the last one found, and leaves what it finds. The result does not depend
-    on it beyond rounding; the time does. Where the number of groups has changed
-    it starts afresh.
+    @wraps(function)
+    def run(*args, **kwargs):
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.compiler.is_compiling():
+            # Not before it is needed: this imports the compiler, which takes seconds.
+            return torch.compiler.disable(function)(*args, **kwargs)
+        return function(*args, **kwargs)
 
-    Attributes
-    ----------
-    theta : float or None
-        The sum of what the projection cut off each group that survived; 0 if
-        the matrix was in the ball, None before the first projection.
-    mu : ndarray of shape (n_groups,) or None
-        Largest absolute entry of each group of the projection.
-    n_iter : int
-        Number of Newton iterations of the last projection: passes over the
-        groups that survived until then. 0 if none was needed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skl1inf.ball import WarmStart, project_l1inf
-    >>> warm_start = WarmStart()
-    >>> project_l1inf(np.array([[3.0, 1.0], [1.0, 0.0]]), 2, warm_start=warm_start)
-    array([[2., 1.],
-           [0., 0.]])
-    >>> warm_start.theta
-    1.0
-    """
-
-    def __init__(self):
-        self.theta = None
-        self.mu = None
-        self.n_iter = 0
-
-    def __repr__(self):
-        return f"WarmStart(theta={self.theta}, n_iter={self.n_iter})"
+    return run
 
 
-def _torch_of(Y):
-    """Give the module torch if Y is a tensor, else None, without importing it."""
-    torch = sys.modules.get("torch")
-    return torch if torch is not None and isinstance(Y, torch.Tensor) else None
+@cache
+def _tensors():
+    """Give the module of tensors, which imports torch."""
+    from . import _tensors
 
-
-def _check_kind(real, dtype):
-    if not real:
-        raise ValueError(f"Y must hold real numbers, got dtype {dtype}.")
-
-
-def _check_matrix(Y, ndims=(2,)):
-    """Y as a float32 or float64 array; as a tensor where it is not on the CPU."""
-    if (torch := _torch_of(Y)) is not None:
-        _check_kind(not Y.is_complex(), Y.dtype)
-        if Y.layout != torch.strided or Y.is_nested or Y.is_quantized:
-            kind = "nested" if Y.is_nested else f"{Y.layout}, {Y.dtype}"
-            raise TypeError(f"Y must be a dense tensor, got a {kind} one.")
-        if Y.is_meta:
-            raise TypeError("Y must hold numbers, got a tensor on device meta.")
-        Y = Y.detach().resolve_neg()
-        if Y.dtype not in (torch.float32, torch.float64):
-            Y = Y.to(torch.float64)
-        if Y.device.type == "cpu":
-            Y = Y.numpy()
-    else:
-        if hasattr(Y, "tocsr"):
-            raise TypeError("Y must be dense, got a sparse matrix.")
-        Y = np.asarray(Y)
-        _check_kind(Y.dtype.kind in "buif", Y.dtype)
-        dtype = np.float32 if Y.dtype == np.float32 else np.float64
-        Y = np.asarray(Y, dtype=dtype)
-    if Y.ndim not in ndims:
-        expected = " or ".join(f"{ndim}-dimensional" for ndim in ndims)
-        raise ValueError(f"Y must be {expected}, got {Y.ndim} dimension(s).")
-    return Y
-
-
-def _check_axis(axis):
-    if not isinstance(axis, Integral) or isinstance(axis, bool):
-        raise TypeError(f"axis must be an integer, got {axis!r}.")
-    if axis not in (-2, -1, 0, 1):
-        raise ValueError(f"axis must be 0, 1, -1 or -2, got {axis}.")
-    return int(axis) % 2
-
-
-def _check_radius(radius):
-    if not isinstance(radius, Real) or isinstance(radius, bool):
-        raise TypeError(f"radius must be a real number, got {radius!r}.")
-    if not radius >= 0:
-        raise ValueError(f"radius must be non-negative, got {radius}.")
-    return float(radius)
-
-
-def _check_out(out, given, Y):
-    """Where to write the projection of Y, and what to return for it.
-
-    ``given`` is the caller's array or tensor, Y what it was validated to.
-    """
-    torch = _torch_of(given)
-    if out is None:
-        target = np.empty_like(Y) if isinstance(Y, np.ndarray) else Y.new_empty(Y.shape)
-        if torch is not None and isinstance(Y, np.ndarray):
-            return target, torch.from_numpy(target)
-        return target, target
-    expected = np.ndarray if torch is None else torch.Tensor
-    if not isinstance(out, expected):
-        raise TypeError(
-            f"out must be a {expected.__module__}.{expected.__name__} as Y is, "
-            f"got {type(out).__name__}."
-        )
-    if torch is not None and out.device != given.device:
-        raise ValueError(f"out must be on {given.device} as Y is, got {out.device}.")
-    target = out
-    if torch is not None:
-        # In place, Y is a view of out already, unless its dtype was converted.
-        in_place = out is given and out.dtype in (torch.float32, torch.float64)
-        target = Y if in_place else out.detach()
-        if out.device.type == "cpu":
-            target = target if in_place else target.numpy()
-            torch.autograd.graph.increment_version(out)
-    if target.shape != Y.shape or target.dtype != Y.dtype:
-        raise ValueError(
-            f"out must have shape {tuple(Y.shape)} and dtype {Y.dtype}, "
-            f"got {tuple(target.shape)} and {target.dtype}."
-        )
-    if isinstance(target, np.ndarray) and not target.flags.writeable:
-        raise ValueError("out is read-only.")
-    return target, out
-
-
-def _separate(Y, out):
-    """Y, copied if it overlaps out in another way than by being the same."""
-    if Y is out or not np.may_share_memory(Y, out):
-        return Y
-    same = Y.ctypes.data == out.ctypes.data and Y.strides == out.strides
-    return Y if same else Y.copy()
-
-
-def _contiguous(Y, axis):
-    """Y or its transpose, whichever is C-contiguous, and the axis in it."""
-    if Y.flags.f_contiguous and not Y.flags.c_contiguous:
-        return Y.T, 1 - axis
-    return np.ascontiguousarray(Y), axis
+    return _tensors
 
 
 def _statistics(Y, axis):
-    """L1 norm and largest absolute entry of every group, as float64 arrays."""
-    from .kernels._numpy import statistics
+    """L1 norm, in float64, and largest absolute entry of every group."""
+    axis = check_axis(axis)
+    if torch_of(Y) is None:
+        Y = check_array(Y)
+    else:
+        Y = _tensors().check_tensor(Y)
+        Y = _tensors().as_array(Y) if Y.is_cpu else Y
+    with np.errstate(all="ignore"):
+        return _l1inf.statistics(Y, axis)
 
-    Y, axis = _check_matrix(Y), _check_axis(axis)
-    if not isinstance(Y, np.ndarray):
-        from .kernels import _torch
 
-        return (numbers.cpu().numpy() for numbers in _torch.statistics(Y, axis))
-    return statistics(*_contiguous(Y, axis))
+def _project(ball, Y, radius, axis, out, ndims=(2,)):
+    """Project an array or a tensor by a function of (Y, radius, axis, out)."""
+    axis, radius = check_axis(axis), check_radius(radius)
+    if torch_of(Y) is not None:
+        return _tensors().project(ball, Y, radius, axis, out, ndims)
+    Y = check_array(Y, ndims)
+    if out is None:
+        out = np.empty_like(Y)
+    ball(Y, radius, axis, check_out(out, Y))
+    return out
 
 
+@_uncompiled
 def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
     """Sum over the groups of each group's largest absolute entry.
 
@@ -187,7 +79,8 @@ def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
     Returns
     -------
     float
-        The norm, accumulated in float64 with compensation for rounding.
+        The norm, accumulated in float64 with compensation for rounding. No gradient
+        passes through it.
 
     See Also
     --------
@@ -200,12 +93,11 @@ def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
     >>> l1inf_norm([[3.0, -1.0], [0.0, 2.0]])
     5.0
     """
-    from .kernels._numpy import compensated
-
     _, largest = _statistics(Y, axis)
-    return float(compensated(largest))
+    return float(_l1inf.kernels().compensated(largest))
 
 
+@_uncompiled
 def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
     """Largest l1 norm of a group: the dual of the l1,inf norm.
 
@@ -219,8 +111,8 @@ def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
     Returns
     -------
     float
-        The norm; rounding is that of sums in the dtype of Y over a thousand
-        entries, and of float64 beyond.
+        The norm. Sums of up to a thousand entries are taken in the dtype of Y,
+        sums of these in float64; all of them in float64 where they overflow.
 
     See Also
     --------
@@ -236,28 +128,13 @@ def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
     return float(total.max(initial=0))
 
 
-def _project_array(Y, radius, axis, out, *guess):
-    """Bring Y and out to C-contiguous layout for the numba kernels."""
-    from .kernels._numpy import project
-
-    Y = _separate(Y, out)
-    source, source_axis = _contiguous(Y, axis)
-    target = out if source_axis == axis else out.T
-    if not target.flags.c_contiguous:
-        target = np.empty_like(source)
-    result = project(source, radius, source_axis, target, *guess)
-    if not np.may_share_memory(target, out):
-        out[...] = target if source_axis == axis else target.T
-    return result
-
-
+@_uncompiled
 def project_l1inf(
     Y: Matrix,
     radius: float,
     *,
     axis: int = -1,
     out: Projected | None = None,
-    warm_start: WarmStart | None = None,
 ) -> Projected:
     """Project a matrix onto the l1,inf ball, exactly.
 
@@ -278,25 +155,25 @@ def project_l1inf(
         Axis along which the maximum is taken: by default each row is a group.
     out : array or tensor, default=None
         Where to write the result; of the shape, dtype and device of the result.
-        May be Y itself.
-    warm_start : WarmStart, default=None
-        What an earlier projection of a similar matrix left: fewer iterations.
+        May be Y itself. Not for tensors that require a gradient, unless under
+        ``torch.no_grad()``.
 
     Returns
     -------
     array or tensor of the shape of Y
         The nearest point of the ball: `out` where it is given. A tensor where Y
-        is one, on its device and detached from any graph. Its :func:`l1inf_norm`
-        is at most `radius`, to the last bit, and a matrix in the ball is returned
-        unchanged, to the last bit.
+        is one, on its device. Its :func:`l1inf_norm` is at most `radius`, to the
+        last bit, and a matrix in the ball is returned unchanged, to the last bit.
 
     Raises
     ------
     TypeError
-        If an argument has the wrong type.
+        If an argument has the wrong type. Sparse matrices and masked arrays have.
     ValueError
         If Y is not a matrix of finite real numbers, `radius` is negative or NaN,
-        or `out` does not fit.
+        or `out` does not fit or overlaps itself.
+    RuntimeError
+        If `out` is given and torch is to follow the projection for a gradient.
 
     See Also
     --------
@@ -308,6 +185,10 @@ def project_l1inf(
     Newton's method on theta and all mu_i together, from the left, after [1]_ and
     [2]_ with tangents in place of their sorting; it ends after finitely many
     passes, in practice two to seven.
+
+    The projection of a tensor can be differentiated, more than once. Entries that
+    are not clipped pass the gradient on, those that are clipped pass on what moves
+    their mu_i, and groups that become zero pass on nothing.
 
     References
     ----------
@@ -324,38 +205,10 @@ def project_l1inf(
     array([[ 2.,  1., -2.],
            [ 0.,  0.,  0.]])
     """
-    given, Y = Y, _check_matrix(Y)
-    axis, radius = _check_axis(axis), _check_radius(radius)
-    if warm_start is not None and not isinstance(warm_start, WarmStart):
-        raise TypeError(f"warm_start must be a WarmStart, got {warm_start!r}.")
-    target, result = _check_out(out, given, Y)
-    guess = ()
-    if warm_start is not None and warm_start.theta:
-        same = len(warm_start.mu) == Y.shape[1 - axis]
-        guess = (warm_start.theta, warm_start.mu) if same else ()
-    if isinstance(Y, np.ndarray):
-        found = _project_array(Y, radius, axis, target, *guess)
-    else:
-        from .kernels._torch import project
-
-        found = project(Y, radius, axis, target, *guess)
-    if warm_start is not None:
-        theta, mu, n_iter = found
-        mu = mu.astype(np.float64)
-        warm_start.theta, warm_start.mu, warm_start.n_iter = theta, mu, n_iter
-    return result
+    return _project(_l1inf.l1inf, Y, radius, axis, out)
 
 
-def _project_with(function, Y, radius, out, *axis, ndims=(2,)):
-    """Project through a function of (Y, radius, axis), of arrays or tensors."""
-    given, Y = Y, _check_matrix(Y, ndims)
-    axis = [_check_axis(each) for each in axis]
-    radius = _check_radius(radius)
-    target, result = _check_out(out, given, Y)
-    target[...] = function(Y, radius, *axis)
-    return result
-
-
+@_uncompiled
 def project_l1inf_bilevel(
     Y: Matrix, radius: float, *, axis: int = -1, out: Projected | None = None
 ) -> Projected:
@@ -375,16 +228,22 @@ def project_l1inf_bilevel(
     axis : {-1, 0, 1}, default=-1
         Axis along which the maximum is taken: by default each row is a group.
     out : array or tensor, default=None
-        Where to write the result; may be Y.
+        Where to write the result; may be Y. See :func:`project_l1inf`.
 
     Returns
     -------
     array or tensor of the shape of Y
-        A matrix in the ball, up to rounding.
+        A matrix in the ball, to the last bit; Y itself, copied, if it is in the
+        ball.
 
     See Also
     --------
     project_l1inf : The nearest point of the ball.
+
+    Notes
+    -----
+    The projection of a tensor can be differentiated, more than once. It is computed
+    on the CPU.
 
     References
     ----------
@@ -400,11 +259,10 @@ def project_l1inf_bilevel(
     array([[2., 1.],
            [0., 0.]])
     """
-    from ._others import bilevel
-
-    return _project_with(bilevel, Y, radius, out, axis)
+    return _project(_others.bilevel, Y, radius, axis, out)
 
 
+@_uncompiled
 def project_l12(
     Y: Matrix, radius: float, *, axis: int = -1, out: Projected | None = None
 ) -> Projected:
@@ -422,12 +280,18 @@ def project_l12(
     axis : {-1, 0, 1}, default=-1
         Axis along which the norm is taken: by default each row is a group.
     out : array or tensor, default=None
-        Where to write the result; may be Y.
+        Where to write the result; may be Y. See :func:`project_l1inf`.
 
     Returns
     -------
     array or tensor of the shape of Y
-        The nearest point of the ball, up to rounding.
+        The nearest point of the ball up to rounding, and in the ball to the last
+        bit; Y itself, copied, if it is in the ball.
+
+    Notes
+    -----
+    The projection of a tensor can be differentiated, more than once. It is computed
+    on the CPU.
 
     References
     ----------
@@ -442,11 +306,10 @@ def project_l12(
     array([[1.2, 1.6],
            [0. , 0. ]])
     """
-    from ._others import l12
-
-    return _project_with(l12, Y, radius, out, axis)
+    return _project(_others.l12, Y, radius, axis, out)
 
 
+@_uncompiled
 def project_l1(Y: Matrix, radius: float, *, out: Projected | None = None) -> Projected:
     """Project onto the l1 ball: the sum of the absolute entries.
 
@@ -457,12 +320,18 @@ def project_l1(Y: Matrix, radius: float, *, out: Projected | None = None) -> Pro
     radius : float
         Radius of the ball, at least 0.
     out : array or tensor, default=None
-        Where to write the result; may be Y.
+        Where to write the result; may be Y. See :func:`project_l1inf`.
 
     Returns
     -------
     array or tensor of the shape of Y
-        The nearest point of the ball, up to rounding.
+        The nearest point of the ball up to rounding, and in the ball to the last
+        bit; Y itself, copied, if it is in the ball.
+
+    Notes
+    -----
+    The projection of a tensor can be differentiated, more than once. It is computed
+    on the CPU.
 
     References
     ----------
@@ -476,6 +345,4 @@ def project_l1(Y: Matrix, radius: float, *, out: Projected | None = None) -> Pro
     >>> project_l1(np.array([3.0, -2.0, 0.5]), 2)
     array([ 1.5, -0.5,  0. ])
     """
-    from ._others import l1
-
-    return _project_with(l1, Y, radius, out, ndims=(1, 2))
+    return _project(_others.l1, Y, radius, -1, out, ndims=(1, 2))

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_params
+
+from .._sklearn import validate_params
 
 DATA_MODULE = "skl1inf.datasets.data"
 

@@ -7,7 +7,8 @@ from scipy import sparse
 from scipy.optimize import brentq
 from scipy.special import expit
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+
+from .._sklearn import Interval, validate_params
 
 # What the columns look like, settled once by comparing with real matrices. The
 # defaults of make_expression are part of it: results are compared across

@@ -1,1 +1,1 @@
-"""The estimators."""
+"""The scikit-learn face: what users import."""

@@ -10,15 +10,11 @@ from ..ball import duality_gap
 
 
 class Constraint:
-    """Minimise f over the ball of this radius.
-
-    It keeps the theta of the last projection, a good first guess for the next.
-    """
+    """Minimise f over the ball of this radius."""
 
     def __init__(self, ball, radius):
         self.ball = ball
         self.radius = radius
-        self.theta = 0.0
 
     def project(self, W):
         """Return the nearest point of the ball, in it to the last bit."""
@@ -26,8 +22,7 @@ class Constraint:
 
     def step_in_metric(self, W, metric):
         """Return the nearest point where row i weighs ``metric[i]``."""
-        W, self.theta = self.ball.project_in_metric(W, metric, self.radius, self.theta)
-        return W
+        return self.ball.project_in_metric(W, metric, self.radius)
 
     def repair(self, W, metric):
         """Return a Newton step's point, which may have left the ball, in the ball."""

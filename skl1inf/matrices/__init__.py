@@ -1,6 +1,6 @@
-"""Matrices, dense and sparse: the one place that tells them apart."""
+"""The data: what the training and the linear model ask of a matrix."""
 
 from ._centred import far_from_zero
-from ._matrix import open_matrix
+from ._matrix import Matrix, Standardized, open_matrix
 
-__all__ = ["far_from_zero", "open_matrix"]
+__all__ = ["Matrix", "Standardized", "far_from_zero", "open_matrix"]

@@ -2,7 +2,8 @@
 
 from ._heatmap import ExpressionHeatmapDisplay
 from ._latent import LatentSpaceDisplay
-from ._radius import RadiusCVDisplay, RadiusPathDisplay
+from ._radius_cv import RadiusCVDisplay
+from ._radius_path import RadiusPathDisplay
 from ._stability import StabilityDisplay
 
 __all__ = [

@@ -6,9 +6,10 @@ from functools import partial
 import numpy as np
 from scipy.optimize import isotonic_regression
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import assert_all_finite, column_or_1d
-from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
+
+from ..targets import are_numbers, as_array
 
 # The palette of Okabe and Ito, "Color universal design" (2008), which people with any
 # of the usual colour vision deficiencies can tell apart.
@@ -38,12 +39,9 @@ def canvas(display, ax, width, height, n_lines=0):
     figure grows by what lies around its axes, so that names of any length neither
     squeeze the axes nor are cut off. At the end the display gets `ax_` and `figure_`.
     """
-    check_matplotlib_support(f"{type(display).__name__}.plot")
     new = ax is None
     if new:
-        import matplotlib.pyplot as plt
-
-        figure, ax = plt.subplots(layout="constrained")
+        figure, ax = _pyplot(display).subplots(layout="constrained")
         height = np.clip(1.1 * n_lines * line_height() / 72, height, 8)
         share = ax.get_position()
         figure.set_size_inches(width / share.width, height / share.height)
@@ -59,6 +57,23 @@ def canvas(display, ax, width, height, n_lines=0):
             + height
             + 2 * pads["h_pad"],
         )
+
+
+def _pyplot(display):
+    """Return matplotlib.pyplot, or say how to install it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{type(display).__name__}.plot requires matplotlib: "
+            'pip install "skl1inf[plot]".'
+        ) from error
+    return plt
+
+
+def mark_radius(ax, radius, color, linestyle):
+    """Draw a vertical line at a radius, and return it."""
+    return ax.axvline(radius, color=color, linestyle=linestyle, linewidth=1.4)
 
 
 def line_height():
@@ -203,8 +218,8 @@ def legend_above(ax, handles, labels, bottom=0.06):
 def encode_target(y):
     """Return `y` as an array of numbers with its classes.
 
-    As for the selector, floating-point numbers are numbers and everything else is
-    classes: then the numbers are indices of classes.
+    The rule is that of the selectors: floating-point numbers are numbers and everything
+    else is classes. Then the numbers are indices of classes.
 
     Parameters
     ----------
@@ -218,9 +233,8 @@ def encode_target(y):
     classes : ndarray of shape (n_classes,) or None
         The class labels, None for numbers.
     """
-    y = column_or_1d(y)
-    if y.dtype.kind == "f":
-        assert_all_finite(y, input_name="y")
+    numbers, y = are_numbers(y), column_or_1d(as_array(y))
+    if numbers:
         return y, None
     encoder = LabelEncoder()
     return encoder.fit_transform(y), encoder.classes_

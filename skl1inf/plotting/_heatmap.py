@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.sparse import sparray, spmatrix
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_consistent_length, check_scalar
+from sklearn.utils import check_array, check_consistent_length, check_scalar
 
+from ..matrices import open_matrix
 from ._drawing import (
     HATCHES,
     PALETTE,
@@ -266,12 +266,11 @@ class ExpressionHeatmapDisplay:
         chosen = estimator.get_support(indices=True)
         if len(chosen) == 0:
             raise ValueError("estimator selected no feature: there is nothing to draw.")
-        matrix = estimator.transform(X)
-        matrix = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
         ranking = getattr(estimator, "ranking_", np.arange(chosen[-1] + 1))[chosen]
         kept = np.sort(np.argsort(ranking, kind="stable")[:max_features])
+        selected = check_array(estimator.transform(X), accept_sparse=("csr", "csc"))
         display = cls(
-            matrix[:, kept],
+            open_matrix(selected).columns(kept),
             target=y,
             ranking=ranking[kept],
             feature_names=estimator.get_feature_names_out()[kept],

@@ -1,1 +1,6 @@
-"""The passes over the entries: numba on the CPU, torch and Triton on a GPU."""
+"""The compiled passes of the projection; see docs/projection.md."""
+
+from ._driver import compensated, project, statistics
+from ._shrink import shrink_in_metric
+
+__all__ = ["compensated", "project", "shrink_in_metric", "statistics"]

@@ -1,51 +1,23 @@
 """The projection of a tensor on a device, in vectorised operations.
 
-The method is that of _numpy.py. Passes over the tensor and Newton's steps stay
+The method is that of _driver.py. Passes over the tensor and Newton's steps stay
 on the device; the host looks once at the groups' statistics, once after every
-batch of iterations, and rounds the final levels. On CUDA the passes and the steps
-are those of _triton.py, if Triton is there.
+batch of iterations, and rounds the final levels.
 """
 
-import warnings
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import torch
 
-from . import _numpy
+from . import _driver
+from ._levels import MAX_ITER
 
 # Iterations between two looks at whether a count has changed.
 BATCH = 3
 # Newton's steps on the tangents in one iteration. Where they are too few, theta
 # is still left of the root, and the next iteration goes on from there.
 STEPS = 6
-# Fewer groups leave a GPU idle, where each is the work of one program.
-MIN_GROUPS = 256
-
-
-@cache
-def _triton():
-    """Give the module of the Triton kernels, or None where they don't run.
-
-    Triton may be missing, not know the GPU, or find no C compiler, which it needs when
-    a kernel is called first.
-    """
-    try:
-        from . import _triton
-    except ImportError:
-        return None
-    try:
-        _triton.statistics(torch.ones((1, 1), device="cuda"), axis=1)
-    except Exception as error:  # Triton's errors have no class in common
-        message = f"Tensors on CUDA are projected without Triton, which fails: {error}"
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
-        return None
-    return _triton
-
-
-def _kernels(Y, axis):
-    """Give the module of the kernels for Y, or None."""
-    return _triton() if Y.is_cuda and Y.shape[1 - axis] >= MIN_GROUPS else None
 
 
 def _sum(values, axis):
@@ -58,8 +30,6 @@ def statistics(Y, axis):
     """L1 norm and largest absolute entry of every group, in float64."""
     if 0 in Y.shape:
         total = largest = Y.abs().sum(axis, dtype=torch.float64)
-    elif kernels := _kernels(Y, axis):
-        total, largest = kernels.statistics(Y, axis)
     else:
         magnitudes = Y.abs()
         total = _sum(magnitudes, axis)
@@ -91,30 +61,27 @@ def _advance(sums, largest, size, radius, total, weight, theta):
     return theta, mu.where(sums > theta, 0)
 
 
-def start(advance, sums, largest, size, guess):
+def _start(advance, sums, largest, size):
     """Tangents that are known without a pass; theta and the levels to start from.
 
     ``advance`` moves theta, which it gets and returns, to the root of tangents.
     """
     total, weight = sums, torch.full_like(sums, 1 / size)
     theta, _ = advance(total, weight, sums.new_zeros(1))
-    theta, mu = advance(largest, torch.ones_like(sums), theta)
+    theta, _ = advance(largest, torch.ones_like(sums), theta)
     steep = largest - theta > (sums - theta) / size
     total, weight = total.where(~steep, largest), weight.where(~steep, 1)
-    if guess is not None:
-        guess = torch.as_tensor(guess, device=sums.device)
-        return total, weight, theta, mu.where(mu <= 0, torch.fmin(guess, largest))
     return total, weight, *advance(total, weight, theta)
 
 
-def newton(Y, axis, sums, largest, radius, guess):
+def newton(Y, axis, sums, largest, radius):
     """Tangents at the projection, theta and the number of iterations."""
     size = Y.shape[axis]
     advance = partial(_advance, sums, largest, size, radius)
-    total, weight, theta, mu = start(advance, sums, largest, size, guess)
+    total, weight, theta, mu = _start(advance, sums, largest, size)
     tol = 4 * torch.finfo(Y.dtype).eps
     n_iter = 0
-    while n_iter < _numpy.MAX_ITER:
+    while n_iter < MAX_ITER:
         for _ in range(BATCH):
             above, count = _tangents(Y, axis, mu)
             new = (mu > 0) & (count > 0) & (count * weight != 1)
@@ -129,28 +96,25 @@ def newton(Y, axis, sums, largest, radius, guess):
     return total, weight, theta, n_iter
 
 
-def project(Y, radius, axis, out, theta=0.0, guess=None):
-    """Project Y into out; see _numpy.project."""
+def project(Y, radius, axis, out):
+    """Project Y into out; see _driver.project."""
     sums, largest = statistics(Y, axis)
     host = largest.cpu().numpy()
-    if _numpy.compensated(host) <= radius:
+    if _driver.compensated(host) <= radius:
         out.copy_(Y)
         return 0.0, host, 0
     if radius == 0:
         out.zero_()
         return float(sums.max()), host * 0, 0
     dtype = np.dtype("f8" if Y.dtype == torch.float64 else "f4")
-    scale = _numpy.scale_of(host.max(), dtype)
+    scale = _driver.scale_of(host.max(), dtype)
     scaled = Y
     if scale != 1:
-        scaled, guess = Y * scale, None
+        scaled = Y * scale
         sums, largest = statistics(scaled, axis)
-    iterate = kernels.newton if (kernels := _kernels(Y, axis)) else newton
-    total, weight, theta, n_iter = iterate(
-        scaled, axis, sums, largest, radius * scale, guess
-    )
+    total, weight, theta, n_iter = newton(scaled, axis, sums, largest, radius * scale)
     total, weight, theta = total.cpu().numpy(), weight.cpu().numpy(), float(theta)
-    mu = _numpy.final_levels(total, weight, theta, radius, scale, dtype)
+    mu = _driver.final_levels(total, weight, theta, radius, scale, dtype)
     level = torch.as_tensor(mu, dtype=Y.dtype, device=Y.device).unsqueeze(axis)
     torch.clamp(Y, -level, level, out=out)
     return theta / scale, mu, n_iter

@@ -1,0 +1,264 @@
+"""The recipes: train one network, rank many problems, trace a path of radii.
+
+Several networks of the same shape are trained at once, as replicas: one for a single
+fit, many for subsamples, folds and radii, where each alone would hardly keep a
+processor busy.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil, log2
+
+import numpy as np
+import torch
+
+from ..ball import relative_gap
+from ._descent import Descent, radius_of_each
+from ._network import Network
+from ._objective import Objective, loss_and_gradient, slope
+from ._problem import Batch
+from ._progress import Course, Silent
+from ._results import Selection, Trained
+from ._scores import SCORES, RelativeWeights
+from ._state import own_state
+
+# Problems are trained at once as long as their matrices have at most so many entries.
+_STACKED_ENTRIES = 2**26
+
+# From the solution at the next larger radius of a path, the next takes few passes; the
+# first takes five times as many.
+_PASSES_PER_RADIUS = 6
+
+
+@own_state
+def train(problem, radius, options, observer) -> Trained:
+    """Train the autoencoder on all features.
+
+    Parameters
+    ----------
+    problem : Problem
+        The data, the target and the ball.
+    radius : float
+        Radius of the ball.
+    options : Options
+        The settings of the training.
+    observer : Observer
+        Is told of the progress and may end the descent.
+
+    Returns
+    -------
+    trained : Trained
+    """
+    data, course = Batch.from_problem(problem, options.device), Course(observer)
+    radii = radius_of_each(radius, data)
+    with observer.descent("descent", options.max_iter):
+        network, importances = _ranked(data, problem, radius, options, course)
+        n_left = 0 if course.stopped else options.max_iter - len(course.loss_curve)
+        Descent(network, data, problem, options).settle(radii, n_left, course)
+    (selection,) = _selections(network, data, problem, radii, importances, options)
+    curve = np.asarray(course.loss_curve)
+    return Trained(selection, selection.optimality, curve, network, data)
+
+
+@own_state
+def retrain(trained, features, problem, radius, options, observer) -> Trained:
+    """Train again from the start, on some of the features.
+
+    Parameters
+    ----------
+    trained : Trained
+        What `train` has returned.
+    features : ndarray of shape (n_chosen,)
+        The indices of these features, ascending.
+    problem, radius, options, observer
+        As in `train`.
+
+    Returns
+    -------
+    trained : Trained
+        The network of all features, zero where it has not been trained.
+    """
+    data = trained.data
+    index = torch.as_tensor(features, device=options.device)[None]
+    small = _initial(data.Z.n_features, options).take_features(index)
+    restricted = replace(problem, ball=problem.ball.restrict(index))
+    again = Descent(small, data.take_features(index), restricted, options)
+    course, radii = Course(observer), radius_of_each(radius, data)
+    with observer.descent("second descent", options.max_iter):
+        again.settle(radii, options.max_iter, course)
+    network = _embed(small, trained.network, index)
+    _, _, gap = _certificate(network, data, problem, radii, options)
+    curve = np.append(trained.loss_curve, course.loss_curve)
+    return Trained(trained.selection, float(gap), curve, network, data)
+
+
+@own_state
+def rank(problems, radius, options, observer) -> list[Selection]:
+    """Follow the path of radii on several problems with the same features.
+
+    Parameters
+    ----------
+    problems : list of Problem
+        The data, with targets of the same kind and the same number of features.
+    radius, options, observer
+        As in `train`.
+
+    Returns
+    -------
+    selections : list of Selection
+        At the end of the path, where the first descent of `train` would settle.
+    """
+    selections, problem = [], problems[0]
+    for data in _stacked(problems, options.device):
+        radii = radius_of_each(radius, data)
+        with observer.descent("path", options.max_iter):
+            course = Course(observer)
+            network, score = _ranked(data, problem, radius, options, course)
+        problem.ball.project_(network.W, radii.flatten())
+        selections += _selections(network, data, problem, radii, score, options)
+    return selections
+
+
+@own_state
+def trace(problems, radii, options, observer) -> list[list[Selection]]:
+    """Run the first descent along a path of radii, on several problems.
+
+    The weights are those of one path from the largest radius to the smallest. The
+    importances are averages over the last passes of it, as many as `train` averages
+    over. The rows alive, the loss and the optimality are those of the solution, which
+    starts from the one at the next larger radius.
+
+    Parameters
+    ----------
+    problems : list of Problem
+        The data, with targets of the same kind and the same number of features.
+    radii : sequence of float
+        Descending.
+    options : Options
+        As in `train`.
+    observer : Observer
+        Is told of the progress. It cannot end the path.
+
+    Returns
+    -------
+    selections : list of list of Selection
+        A list a problem, with a selection a radius.
+    """
+    traces = []
+    for data in _stacked(problems, options.device):
+        by_radius = _trace(data, problems[0], radii, options, observer)
+        traces += [list(selections) for selections in zip(*by_radius, strict=True)]
+    return traces
+
+
+def _initial(n_features, options, n_replicas=1):
+    """Return the networks before training, all the same."""
+    network = Network.initial(
+        n_features,
+        options.n_hidden,
+        options.n_latent,
+        options.activation,
+        options.seed,
+        options.device,
+    )
+    return Network.stack([network] * n_replicas)
+
+
+def _stacked(problems, device) -> Iterator[Batch]:
+    """Yield the data of the problems, in order, several as replicas where it pays."""
+    n_samples, n_features = problems[0].matrix.shape
+    size = max(1, _STACKED_ENTRIES // (n_samples * n_features))
+    for start in range(0, len(problems), size):
+        group = problems[start : start + size]
+        batches = [Batch.from_problem(problem, device) for problem in group]
+        stacked = batches[0].stack(batches[1:]) if len(batches) > 1 else batches[0]
+        yield from batches if stacked is None else [stacked]
+
+
+def _n_passes(target, options):
+    """Return the number of passes of the path, at most three quarters of `max_iter`."""
+    return min(target.path_passes, max(1, 3 * options.max_iter // 4))
+
+
+def _ranked(data, problem, radius, options, course):
+    """Follow the path that ranks the features: the network, and the importances."""
+    target, n_passes = problem.target, _n_passes(problem.target, options)
+    network = _initial(data.Z.n_features, options, len(data.weight))
+    path, n_unscored = target.path(radius, n_passes), target.n_unscored(n_passes)
+    descent = Descent(network, data, problem, options)
+    score = SCORES[target.score](network.W)
+    descent.follow(path[:n_unscored], course)
+    if not course.stopped:
+        descent.follow(path[n_unscored:], course, score)
+    return network, score.mean()
+
+
+def _certificate(network, data, problem, radii, options):
+    """Return the loss, the dual sizes of its gradient, and the relative gap."""
+    objective = Objective.of(problem.target, options)
+    loss, G = loss_and_gradient(network, objective, data)
+    dual_sizes, product = problem.ball.dual_sizes(G), slope(network.W, G)
+    gap = relative_gap(product, dual_sizes.amax(1), radii.flatten())
+    return loss, dual_sizes, gap
+
+
+def _selections(network, data, problem, radii, importances, options):
+    """Return what every network selects."""
+    loss, dual_sizes, gap = _certificate(network, data, problem, radii, options)
+    sizes = problem.ball.sizes(network.W)
+    relative = sizes / radii[:, :, 0]
+    columns = sizes > 0, relative, importances, dual_sizes, loss, gap
+    replicas = zip(*(c.numpy(force=True) for c in columns), strict=True)
+    return [Selection(*arrays, float(f), float(g)) for *arrays, f, g in replicas]
+
+
+def _embed(small, network, index):
+    """Return `small` as a network of all features, zero where it has no row."""
+    W = torch.zeros_like(network.W)
+    W[:, index[0]] = small.W
+    U, e = network.U.detach().clone(), network.e.detach().clone()
+    U[:, index[0]], e[:, index[0]] = small.U.detach(), small.e.detach()
+    return replace(small, W=W, U=U, e=e)
+
+
+def _long_path(largest, smallest, target, n_passes):
+    """Return the path to the largest radius, continued at its pace to the smallest."""
+    pace = max(1, n_passes // 2)  # passes to half the radius
+    n_more = ceil(pace * log2(largest / smallest))
+    radii = largest * 0.5 ** (np.arange(1, n_more + 1) / pace)
+    first = target.closing_path(largest, n_passes)
+    return np.append(first, np.maximum(radii, smallest))
+
+
+def _trace(data, problem, radii, options, observer):
+    """Return, for every radius, the selections of all replicas."""
+    network = _initial(data.Z.n_features, options, len(data.weight))
+    descent = Descent(network, data, problem, options)
+    first = _n_passes(problem.target, options)
+    path = _long_path(radii[0], radii[-1], problem.target, first)
+    window = first - problem.target.n_unscored(first)
+    ends = [first + int(np.argmax(path[first - 1 :] <= radius)) for radius in radii]
+    stops = sorted({*ends, *(end - window for end in ends)} - {0})
+    score, scores, weights = RelativeWeights(network.W), {0: 0.0}, {}
+    course = Course(observer, may_stop=False)
+    with observer.descent("path", len(path)):
+        for start, stop in zip([0, *stops[:-1]], stops, strict=True):
+            descent.follow(path[start:stop], course, score)
+            scores[stop] = score.total.clone()
+            weights[stop] = problem.ball.sizes(network.W) / path[stop - 1]
+            if stop == first:
+                solution = Network.stack([network])
+    solving = Descent(solution, data, problem, options)
+    n_passes = 5 * _PASSES_PER_RADIUS
+    traces = []
+    for radius, end in zip(radii, ends, strict=True):
+        limits = radius_of_each(radius, data)
+        solving.settle(limits, n_passes, Course(Silent()))
+        importances = (scores[end] - scores[end - window]) / window
+        solved = _selections(solution, data, problem, limits, importances, options)
+        on_path = weights[end].numpy(force=True)
+        traces.append(
+            [replace(s, weights=w) for s, w in zip(solved, on_path, strict=True)]
+        )
+        n_passes = _PASSES_PER_RADIUS
+    return traces
