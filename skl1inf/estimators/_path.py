@@ -67,15 +67,15 @@ def radius_path(
 
         importances : ndarray of shape (n_radii, n_features)
             The largest absolute weight of each feature relative to the radius of the
-            pass, averaged over the path from four times the radius to the radius.
+            pass, averaged over the path from four times the radius (three times for
+            numbers) to the radius.
 
         support : ndarray of shape (n_radii, n_features), bool
             Mask of the features selected at each radius.
 
         rankings : ndarray of shape (n_radii, n_features)
-            The rank of each feature, 1 being the best: the 20 most important ones by
-            backward elimination, the others by importance, as in
-            :class:`L1InfFeatureSelector`.
+            The rank of each feature, 1 being the best: 20 features by backward
+            elimination, the others by importance, as in :class:`L1InfFeatureSelector`.
 
         n_features : ndarray of shape (n_radii,)
             Number of features selected at each radius, ascending.
@@ -103,9 +103,8 @@ def radius_path(
     alive; that number is made to grow with the radius by isotonic regression.
 
     The features may differ from those of a fit. Below the largest radius, the network
-    has been trained for longer than a fit of its own would have been. And since it
-    comes from a larger radius, weights tell the importance, where a fit to classes,
-    which starts from zero, takes the decrease of the loss.
+    has been trained for longer than a fit of its own would have been. And a fit to
+    classes ranks along one path for all radii, where this path ranks at each.
 
     Examples
     --------

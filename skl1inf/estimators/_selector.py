@@ -31,7 +31,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     Parameters
     ----------
     radius : float, default=1.0
-        Radius of the l1,inf ball. The smaller it is, the fewer features survive.
+        Radius of the l1,inf ball. The smaller it is, the fewer features survive. It
+        limits what the network can say with them: see the Notes.
 
     max_features : int, default=None
         Select at most so many features, the best ranked. None: all that survive.
@@ -61,21 +62,21 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     learning_rate : "auto" or float, default="auto"
         Length of the steps of the first layer relative to the running size of its
-        gradient; "auto" means 0.01.
+        gradient; "auto" means 0.01, and for numbers without mini-batches a length from
+        the curvature of the loss (see the Notes).
 
     max_iter : int, default=150
         Maximum number of passes over the data in each descent. The first 51 of the
         first descent (101 without a target), but at most three quarters of them all,
-        follow the path of radii that `feature_importances_` is averaged over: from
-        68 (135) on, `max_iter` no longer changes the importances.
+        follow the path that ranks the features: from 68 (135) on, `max_iter` no longer
+        changes the importances.
 
     tol : float, default=2e-2
         A descent stops once the relative duality gap of the first layer, which
         `optimality_` reports, is at most `tol`. Not looked at with mini-batches.
 
     batch_size : int, default=None
-        Number of samples in a mini-batch. None: every step sees all samples. With
-        mini-batches, `feature_importances_` are relative weights for classes too.
+        Number of samples in a mini-batch. None: every step sees all samples.
 
     standardize : bool, default=True
         Centre and scale the features inside. `transform` returns the columns as they
@@ -118,19 +119,18 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         The first layer; its l1,inf norm is at most `radius_`.
 
     feature_importances_ : ndarray of shape (n_features,)
-        For classes, the decrease of the training loss that each feature accounts for;
-        for numbers and without a target, its largest absolute weight relative to the
-        radius. Both are averages over the path of radii, from four times `radius` down
-        to `radius` in the first descent (without a target, at `radius`). 0 for a
-        feature that never lived, or did more harm than good. See the Notes.
+        The largest absolute weight of each feature relative to the radius of the pass,
+        averaged over a path of radii; for classes, passes weigh by their loss. 0 for a
+        feature that never lived. See the Notes.
 
     ranking_ : ndarray of shape (n_features,)
-        A permutation of 1..n_features, 1 being the best feature. With a target, the 20
-        most important features come first, in the order of backward elimination (see
-        the Notes); the others go by importance, those of importance 0 by how near they
-        are to coming back, constant columns last. Unlike in
-        :class:`~sklearn.feature_selection.RFE`, the selected features do not all have
-        rank 1. Without a second descent, the survivors come first.
+        A permutation of 1..n_features, 1 being the best feature. With a target, 20
+        features come first, in the order of backward elimination: those that matter
+        together and the most important ones (see the Notes). The others go by
+        importance, those of importance 0 by how near they are to coming back, constant
+        columns last. Unlike in :class:`~sklearn.feature_selection.RFE`, the selected
+        features do not all have rank 1. Without a second descent, the survivors come
+        first.
 
     support_ : ndarray of shape (n_features,)
         Mask of the selected features, the best ranked: as many as rows survive the
@@ -183,33 +183,40 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     `sample_weight` acts as repetition: a sample of weight 2 counts as two samples, and
     one of weight 0 is left out.
 
-    For classes, importance is the decrease of the loss that a feature accounts for: a
-    step of the first layer changes the loss by the integral of the gradient along it, a
-    sum in which every feature has a share (loss change allocation [2]_, by the
-    trapezoidal rule). With :math:`W_t` the first layer at pass t and :math:`G_t` the
-    gradient in it, feature i accounts up to pass t for
+    The training minimises the equation of the :ref:`User Guide <training>`, over the
+    l1,inf ball of the first layer W. With :math:`L_t` the loss and :math:`C_t` the
+    radius of pass t, a feature i of classes has the importance
 
-    .. math:: \sum_{s < t} \tfrac12 \langle G_{s,i} + G_{s+1,i},
-       W_{s,i} - W_{s+1,i} \rangle,
+    .. math:: \sum_t L_t \max_j |W_{t,ij}| / C_t \Big/ \sum_t L_t
 
-    and its importance is the average of that over the path, 0 where it is negative.
+    along a path that opens from 0.1 to 4 and closes to 1, whatever `radius`: the radius
+    decides how many features are kept, the path which. For numbers, the passes have the
+    same weight and close from three times `radius` to `radius`, after 15 passes at the
+    former; without a target they stay at `radius`.
 
-    What matters of a few features is what they do together. So the 20 most important
-    ones are taken away one by one, each time the one with the smallest sum of squared
-    coefficients in a ridge regression of the target (of indicators for classes) on
-    those left and on their products of two [3]_; the last to leave is the best. Here
-    the columns are standardised in any case, and at most 20 features are all in this
-    order.
+    The columns of the second layer V keep their norm, so that the radius is a capacity.
+    For numbers and h hidden units it is :math:`2 / \sqrt{h}` (half of that for tanh and
+    identity): the coefficients of the linear part of the code then have an l1,inf norm
+    of at most `radius`, with one target an l1 norm, as of a Lasso on standardised data.
+    For K classes it is :math:`K / \sqrt{12}`. The step for numbers is that of a heavy
+    ball, 2 over the largest curvature of the squared loss in W.
+
+    Of the most important features, 20 leave one by one: each time the one with the
+    smallest sum of squared coefficients in a ridge regression of the target (of
+    indicators for classes) on those left and on their products of two [2]_. The last to
+    leave is the best. For more than six classes, elimination without products chooses
+    the 20 from three times as many features as classes. Exact copies of better columns
+    stay behind. The screen for `interactions` tests all squares and products of two of
+    the ranks of the features (with thousands of features, of one of the most important
+    with any), at a level of 0.05 for all together, and adds at most ten features that
+    depend on the target together far more than alone.
 
     References
     ----------
     .. [1] G. Perez, L. Condat and M. Barlaud, "Near-linear time projection onto the
        l1,infinity ball; application to sparse autoencoders", :arxiv:`2307.09836`.
 
-    .. [2] J. Lan, R. Liu, H. Zhou and J. Yosinski, "LCA: Loss Change Allocation for
-       Neural Network Training", NeurIPS 2019, :arxiv:`1909.01440`.
-
-    .. [3] I. Guyon, J. Weston, S. Barnhill and V. Vapnik, "Gene selection for cancer
+    .. [2] I. Guyon, J. Weston, S. Barnhill and V. Vapnik, "Gene selection for cancer
        classification using support vector machines", Machine Learning 46 (2002)
        389-422, :doi:`10.1023/A:1012487302797`.
 

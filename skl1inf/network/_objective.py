@@ -10,11 +10,12 @@ and :math:`\ell` the loss of the target, training solves
 .. math:: \min_{W, b, V, c, U, e} \; \ell\big((c_i), (y_i), (s_i)\big)
    + \rho \, \frac{\sum_i s_i H(\hat z_i - z_i)}{\sum_i s_i}
    \quad \text{subject to} \quad \|W\|_{1,\infty} \le C, \quad
-   \|V_{\cdot k}\|_2 = 3^{-1/2} \text{ for every } k.
+   \|V_{\cdot k}\|_2 = \nu \text{ for every } k.
 
 H is the Huber loss (threshold 1), averaged over the features. For classes
 :math:`\ell` is the mean cross-entropy, for numbers half the mean squared error. Without
-a target :math:`\ell = 0`, :math:`\rho = 1` and the columns of U have norm 1.
+a target :math:`\ell = 0`, :math:`\rho = 1` and the columns of U have norm 1. The norm
+:math:`\nu` is `code_norm` of the target.
 """
 
 from dataclasses import dataclass
