@@ -13,21 +13,39 @@ Times are processor seconds of this process on one thread, so that other work on
 machine hardly matters.
 
     python benchmarks/bench_multitask.py [--quick] [--output benchmarks/results]
+
+With ``--search DIR`` it times cross-validation instead, against MultiTaskLassoCV, at an
+equal number of grid points and an equal relative gap. DIR holds data sets NAME.npz with
+X (samples, features) and Y (samples, targets). R2 is that of held-out samples, four
+folds, standardised by the training samples.
+
+    python benchmarks/bench_multitask.py --search DIR [--sets a,b] [--folds 4]
 """
 
 import argparse
 import csv
 import tracemalloc
+import warnings
 from itertools import pairwise
 from pathlib import Path
 from time import process_time
 
 import numpy as np
 from scipy import sparse
-from sklearn.linear_model import MultiTaskLasso
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import MultiTaskLasso, MultiTaskLassoCV
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skl1inf import L1InfMultiTaskRegressor, l1inf_dual_norm, l1inf_norm, l1inf_path
+from skl1inf import (
+    L1InfMultiTaskRegressor,
+    L1InfMultiTaskRegressorCV,
+    l1inf_dual_norm,
+    l1inf_norm,
+    l1inf_path,
+)
 
 TOL = 1e-6
 REPEATS = 3
@@ -73,7 +91,9 @@ def radius_keeping(X, Y, part):
     low, high = 1e-3, 1e3
     for _ in range(14):
         radius = np.sqrt(low * high)
-        _, coefs, _ = l1inf_path(X, Y, radii=[radius], fit_intercept=False)
+        _, coefs, _ = l1inf_path(
+            X, Y, radii=[radius], fit_intercept=False, standardize_targets=False
+        )
         if coefs.any(axis=0).mean() < part:
             low = radius
         else:
@@ -200,7 +220,7 @@ def bench_path():
     for n, d, t, k in [(200, 2000, 10, 20), (2000, 200, 10, 20), (100, 20_000, 10, 30)]:
         X, Y = make_problem(n, d, t, k, 0.5, 1)
         start = process_time()
-        radii, _, _ = l1inf_path(X, Y, radii=50)
+        radii, _, _ = l1inf_path(X, Y, radii=50, standardize_targets=False)
         path = process_time() - start
         singles = []
         for radius in radii:
@@ -231,6 +251,41 @@ def bench_memory():
             )
 
 
+def bench_search(folder, names, n_folds):
+    """Seconds and held-out R2 of cross-validation along 50 grid points."""
+    models = {
+        # scikit-learn's gap is relative to twice the objective at zero.
+        "skl1inf": L1InfMultiTaskRegressorCV(radii=50, tol=2e-4),
+        "MultiTaskLassoCV": MultiTaskLassoCV(alphas=50, tol=1e-4),
+    }
+    for path in sorted(folder.glob("*.npz")):
+        data = np.load(path)
+        X, Y = data["X"].astype(float), data["Y"].astype(float)
+        if (names and path.stem not in names) or Y.ndim == 1 or Y.shape[1] == 1:
+            continue
+        folds = list(KFold(4, shuffle=True, random_state=0).split(X))[:n_folds]
+        for name, model in models.items():
+            runs = [search_once(model, X, Y, *fold) for fold in folds]
+            yield path.stem, name, *np.round(np.transpose(runs), 4).tolist()
+
+
+def search_once(model, X, Y, train, test):
+    """Return processor seconds, R2 and the number of grid points tried."""
+    rows, targets = StandardScaler().fit(X[train]), StandardScaler().fit(Y[train])
+    A, T = rows.transform(X[train]), targets.transform(Y[train])
+    start = process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(A, T)
+    seconds = process_time() - start
+    predicted = model.predict(rows.transform(X[test]))
+    return (
+        seconds,
+        r2_score(targets.transform(Y[test]), predicted),
+        len(model.mse_path_),
+    )
+
+
 def draw(rows, path):
     import matplotlib.pyplot as plt
 
@@ -259,15 +314,22 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--skip-extras", action="store_true")
     parser.add_argument("--only", type=int, nargs="*")
+    parser.add_argument("--search", type=Path)
+    parser.add_argument("--sets", type=lambda names: names.split(","))
+    parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     threadpool_limits(1)
+    X, Y = make_problem(*QUICK[0][:-1])
+    L1InfMultiTaskRegressorCV(radii=5).fit(X, Y)  # compiles, or loads compiled code
+    if options.search:
+        for row in bench_search(options.search, options.sets, options.folds):
+            print(*row, sep="\t", flush=True)
+        return
     cases = QUICK if options.quick else CASES
     if options.only is not None:
         cases = [cases[i] for i in options.only]
     options.output.mkdir(parents=True, exist_ok=True)
-    X, Y = make_problem(*QUICK[0][:-1])
-    L1InfMultiTaskRegressor().fit(X, Y)  # compiles, or loads what was compiled
     rows = []
     for case in cases:
         for row in run_case(*case):

@@ -29,8 +29,8 @@ Y = X @ coef + 2.5 * rng.standard_normal((n_samples, n_targets))
 X_train, X_test, Y_train, Y_test = train_test_split(X, Y, random_state=0)
 
 # %%
-# The radius is chosen by cross-validation along a path, one fold at a time.
-model = L1InfMultiTaskRegressorCV(radii=30, eps=1e-2).fit(X_train, Y_train)
+# The radius is chosen by cross-validation along a path.
+model = L1InfMultiTaskRegressorCV(radii=30).fit(X_train, Y_train)
 lasso = MultiOutputRegressor(LassoCV(alphas=30)).fit(X_train, Y_train)
 lasso_coef = np.array([single.coef_ for single in lasso.estimators_])
 
@@ -61,7 +61,7 @@ print(
 
 # %%
 # The path shows how much of the radius each feature takes as the radius grows.
-radii, coefs, _ = l1inf_path(X_train, Y_train, radii=60, eps=1e-2)
+radii, coefs, _ = l1inf_path(X_train, Y_train, radii=60)
 bounds = np.abs(coefs).max(axis=0)
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 left.semilogx(radii, bounds[n_informative:].T, color="0.8", lw=0.8)

@@ -32,7 +32,7 @@ import torch
 
 from ._l1inf import l1inf
 from ._others import bilevel, l1, l12
-from ._tensors import project_values
+from ._tensors import is_followed, project_into, project_values
 
 
 def _where(mask, values):
@@ -132,3 +132,12 @@ class Projection(torch.autograd.Function):
         return torch.stack(
             [Projection.apply(y, ball, radius, axis, ndims) for y in each]
         ), 0
+
+
+def project(ball, Y, radius, axis, out, ndims):
+    """Project a tensor, into `out` if given; so that torch can follow if it is not."""
+    if out is not None:
+        return project_into(out, ball, Y, radius, axis, ndims)
+    if is_followed(Y):
+        return Projection.apply(Y, ball, radius, axis, ndims)
+    return project_values(ball, Y, radius, axis, ndims)

@@ -34,11 +34,11 @@ def _uncompiled(function):
 
 
 @cache
-def _tensors():
-    """Give the module of tensors, which imports torch."""
-    from . import _tensors
+def _for_tensors():
+    """Give the modules of tensors and of their projections, which import torch."""
+    from . import _autograd, _tensors
 
-    return _tensors
+    return _tensors, _autograd
 
 
 def _statistics(Y, axis):
@@ -47,8 +47,9 @@ def _statistics(Y, axis):
     if torch_of(Y) is None:
         Y = check_array(Y)
     else:
-        Y = _tensors().check_tensor(Y)
-        Y = _tensors().as_array(Y) if Y.is_cpu else Y
+        tensors, _ = _for_tensors()
+        Y = tensors.check_tensor(Y)
+        Y = tensors.as_array(Y) if Y.is_cpu else Y
     with np.errstate(all="ignore"):
         return _l1inf.statistics(Y, axis)
 
@@ -57,7 +58,8 @@ def _project(ball, Y, radius, axis, out, ndims=(2,)):
     """Project an array or a tensor by a function of (Y, radius, axis, out)."""
     axis, radius = check_axis(axis), check_radius(radius)
     if torch_of(Y) is not None:
-        return _tensors().project(ball, Y, radius, axis, out, ndims)
+        _, projections = _for_tensors()
+        return projections.project(ball, Y, radius, axis, out, ndims)
     Y = check_array(Y, ndims)
     if out is None:
         out = np.empty_like(Y)

@@ -54,17 +54,6 @@ def is_followed(Y):
     return forward_ad.unpack_dual(Y).tangent is not None
 
 
-def project(ball, Y, radius, axis, out, ndims):
-    """Project a tensor, into `out` if given; so that torch can follow if it is not."""
-    if out is not None:
-        return _project_into(out, ball, Y, radius, axis, ndims)
-    if is_followed(Y):
-        from ._autograd import Projection
-
-        return Projection.apply(Y, ball, radius, axis, ndims)
-    return project_values(ball, Y, radius, axis, ndims)
-
-
 def project_values(ball, Y, radius, axis, ndims):
     """Project a tensor into a new one that no graph holds."""
     values = check_tensor(Y, ndims)
@@ -88,7 +77,8 @@ def _project_on_device(ball, values, radius, axis, out):
         out.copy_(torch.from_numpy(array))
 
 
-def _project_into(out, ball, Y, radius, axis, ndims):
+def project_into(out, ball, Y, radius, axis, ndims):
+    """Project a tensor into `out`, which no graph holds."""
     if not isinstance(out, torch.Tensor):
         raise TypeError(
             f"out must be a torch.Tensor as Y is, got {type(out).__name__}."

@@ -1,6 +1,7 @@
 """The data: what the training and the linear model ask of a matrix."""
 
 from ._centred import far_from_zero
-from ._matrix import Matrix, Standardized, open_matrix
+from ._matrix import Matrix, Standardized
+from ._open import open_matrix
 
 __all__ = ["Matrix", "Standardized", "far_from_zero", "open_matrix"]

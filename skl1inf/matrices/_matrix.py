@@ -1,8 +1,7 @@
-"""What a matrix must answer, and the door that opens one."""
+"""What a matrix must answer."""
 
 from typing import Protocol
 
-from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 
 
@@ -91,11 +90,3 @@ class Standardized(Protocol):
 
         None: each is trained alone.
         """
-
-
-def open_matrix(X):
-    """Return the `Matrix` of a validated array or sparse matrix."""
-    from ._dense import DenseMatrix
-    from ._sparse import SparseMatrix
-
-    return SparseMatrix(X) if issparse(X) else DenseMatrix(X)
