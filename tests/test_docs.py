@@ -46,3 +46,12 @@ def test_the_readme_shows_the_committed_results(row, column, shown):
     ):
         assert len(figures[selector]) == 7
         assert cell == shown.format(np.mean(figures[selector])).removeprefix("0")
+
+
+def test_every_guarantee_names_a_test_that_exists():
+    page = (ROOT / "docs/guarantees.md").read_text("utf-8")
+    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", page)
+    assert len(named) > 40
+    for file, name in named:
+        source = (ROOT / "tests" / file).read_text("utf-8")
+        assert not name or f"\ndef {name}(" in source, (file, name)

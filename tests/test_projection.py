@@ -351,3 +351,15 @@ def test_bilevel_clips_at_the_projected_maxima():
     np.testing.assert_allclose(l1inf_norm(P), 3.0)
     closest = np.linalg.norm(project_l1inf(Y, 3.0) - Y)
     assert closest < np.linalg.norm(P - Y)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_rows_and_columns_in_any_order_and_of_any_sign(seed):
+    rng = np.random.default_rng(seed)
+    Y = rng.standard_normal((40, 15))
+    rows, columns = rng.permutation(40), rng.permutation(15)
+    signs = rng.choice([-1, 1], Y.shape)
+    moved = project_l1inf((signs * Y)[rows][:, columns], 6.0)
+    expected = (signs * project_l1inf(Y, 6.0))[rows][:, columns]
+    np.testing.assert_allclose(moved, expected, rtol=0, atol=1e-14)
