@@ -57,14 +57,18 @@ class ScaledMomentum:
 class HeavyBall:
     """Steps of 20 / L with a decay of 0.9, where L is the curvature.
 
-    Every tenth step, five iterations of the power method go on from u.
+    Every tenth step, five iterations of the power method go on from the last ones, the
+    first from the gradient of the first unit.
     """
 
-    def __init__(self, Z, weight, curvature, u):
-        self.F, self.curvature, self.u = np.sqrt(weight)[:, None] * Z, curvature, u
+    def __init__(self, Z, weight, curvature):
+        self.F, self.curvature = np.sqrt(weight)[:, None] * Z, curvature
         self.M, self.t = 0.0, 0
 
     def __call__(self, W, G, V, radius):
+        if self.t == 0:
+            self.u = self.F @ G[:, 0]
+            self.u /= np.linalg.norm(self.u)
         for _ in range(5 if self.t % 10 == 0 else 0):
             self.u = self.F @ (self.F.T @ self.u)
             self.eigenvalue = np.linalg.norm(self.u)

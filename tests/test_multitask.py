@@ -257,7 +257,7 @@ def test_projection_in_a_metric_meets_its_optimality_conditions(seed):
     V = V.round(rng.integers(0, 3)) * 10.0 ** rng.integers(-3, 4, (len(V), 1))
     weights = 10.0 ** rng.uniform(-4, 4, len(V))
     radius = np.abs(V).max(axis=1).sum() * rng.uniform(0.01, 1.2) + 1e-3
-    P = L1InfBall().project_in_metric(V, weights, radius)
+    P = L1InfBall().projection_in_metric(weights)(V, radius)
     if l1inf_norm(V) <= radius:
         assert_array_equal(P, V)
         return

@@ -34,7 +34,6 @@ from skl1inf.network import (
 from skl1inf.network._descent import Descent, radius_of_each
 from skl1inf.network._network import Network
 from skl1inf.network._objective import Objective, loss_and_gradient
-from skl1inf.network._optimizers import _first_directions
 from skl1inf.network._problem import Batch
 from skl1inf.network._progress import Course
 from skl1inf.network._working_set import Part
@@ -230,8 +229,7 @@ def reference_of(problem, options, radii):
         norm, step = 3 / 2 / np.sqrt(3), ScaledMomentum()
     else:
         loss = squared_error(target.encoded[0])
-        u = _first_directions(torch.ones(1, len(Z), 1))[0, :, 0].numpy()
-        norm, step = 1 / np.sqrt(n_hidden), HeavyBall(Z, weight, 1 / 3, u)
+        norm, step = 1 / np.sqrt(n_hidden), HeavyBall(Z, weight, 1 / 3)
     return follow(Z, weight, V.numpy().astype(float), loss, radii, norm, step)
 
 
@@ -274,9 +272,10 @@ def test_the_power_method_finds_the_curvature():
     part = Part.whole(data, network, problem.ball)
     F = np.sqrt(data.weight[0].numpy())[:, None] * data.Z.Zt[0].T.numpy()
     exact = np.linalg.norm(F, 2) ** 2
+    _, G = loss_and_gradient(network, descent.objective, data)
     estimates = []
     for _ in range(6):
-        descent.first_layer.look(part)
+        descent.first_layer.look(part, G)
         estimates.append(float(descent.first_layer.eigenvalue))
     assert estimates[0] > exact / 1.5
     assert estimates[-1] == pytest.approx(exact, rel=0.05)

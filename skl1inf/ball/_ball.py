@@ -63,14 +63,17 @@ class L1InfBall(Ball):
         """Return the nearest point of an array, in the ball to the last bit."""
         return project_l1inf(np.maximum(W, 0) if self.positive else W, radius)
 
-    def project_in_metric(self, W, metric, radius):
-        """Return the nearest point of an array where row i weighs ``metric[i]``."""
-        from .kernels import project
+    def projection_in_metric(self, metric):
+        """Return the projection (W, radius) of arrays where row i weighs ``metric[i]``.
 
-        W = np.maximum(W, 0) if self.positive else np.ascontiguousarray(W)
-        projected = np.empty_like(W)
-        project(W, radius, 1, projected, metric)
-        return projected
+        It serves many arrays, one after the other.
+        """
+        from .kernels import ProjectionInMetric
+
+        project = ProjectionInMetric(metric)
+        if self.positive:
+            return lambda W, radius: project(np.maximum(W, 0), radius)
+        return lambda W, radius: project(np.ascontiguousarray(W), radius)
 
     def shrink_in_metric(self, W, metric, theta):
         """Return the proximal point of theta times the norm, in that metric."""

@@ -15,6 +15,7 @@ class Constraint:
     def __init__(self, ball, radius):
         self.ball = ball
         self.radius = radius
+        self._metric, self._in_metric = None, None
 
     def project(self, W):
         """Return the nearest point of the ball, in it to the last bit."""
@@ -22,7 +23,10 @@ class Constraint:
 
     def step_in_metric(self, W, metric):
         """Return the nearest point where row i weighs ``metric[i]``."""
-        return self.ball.project_in_metric(W, metric, self.radius)
+        if metric is not self._metric:  # the steps on a working set share theirs
+            self._metric = metric
+            self._in_metric = self.ball.projection_in_metric(metric)
+        return self._in_metric(W, self.radius)
 
     def repair(self, W, metric):
         """Return a Newton step's point, which may have left the ball, in the ball."""

@@ -108,7 +108,7 @@ class Descent:
         else:
             loss, G, gap = *self._look_at_part(), None
         if check:
-            self.first_layer.look(self.part)
+            self.first_layer.look(self.part, G)
         self._step(G, radius, speeds)
         return loss, gap
 

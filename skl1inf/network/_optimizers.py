@@ -29,8 +29,8 @@ class ProjectedMomentum:
         """Return the momentum of rows whose gradient has always been ``G``."""
         return (1 - self.decay[0] ** self.t) * G
 
-    def look(self, part):
-        """Look at the curvature of the loss in the first layer."""
+    def look(self, part, G):
+        """Look at the curvature of the loss in the first layer, with gradient ``G``."""
 
     def update(self, part, G, radius, step):
         """Step against the gradient ``G`` and project onto the balls.
@@ -86,11 +86,11 @@ class HeavyBall(ProjectedMomentum):
         self.objective, self.u = objective, None
 
     @torch.no_grad()
-    def look(self, part):
+    def look(self, part, G):
         """Find the largest eigenvalue, by the power method, and the slopes."""
         Z, root = part.data.Z, part.data.weight.sqrt()[:, :, None]
         if self.u is None:
-            self.u = _first_directions(root)
+            self.u = _first_directions(root, root * (Z @ G[:, :, :1]))
         for _ in range(_POWER_ITERATIONS):
             product = root * (Z @ Z.adjoint(root * self.u))
             self.eigenvalue = product.norm(dim=1, keepdim=True)
@@ -119,13 +119,17 @@ class HeavyBall(ProjectedMomentum):
         return 2 / (1 - self.decay[0]) * (step > 0)
 
 
-def _first_directions(root):
-    """Return where the power method starts, the same however many samples follow.
+def _first_directions(root, along_gradient):
+    """Return where the power method starts: along the gradient of the first unit.
 
-    The fractional parts of the multiples of the golden ratio are as good as random.
+    So it depends neither on the order of the data nor on how samples are repeated.
+    Where that gradient is zero, any direction serves: the fractional parts of the
+    multiples of the golden ratio are as good as random.
     """
+    norm = along_gradient.norm(dim=1, keepdim=True)
     index = torch.arange(root.shape[1], dtype=torch.float64, device=root.device)
-    return (index * 0.6180339887498949 % 1 - 0.5).to(root.dtype)[None, :, None]
+    any_direction = (index * 0.6180339887498949 % 1 - 0.5).to(root.dtype)[:, None]
+    return torch.where(norm > 0, along_gradient / norm, any_direction)
 
 
 class Adam:

@@ -248,6 +248,28 @@ def project(Y, radius, axis, out, metric=None, weights=None):
     return theta, level, n_iter
 
 
+class ProjectionInMetric:
+    """Projections of float64 rows, one after the other, in one metric.
+
+    For many small matrices: the room that the kernels need is made once.
+    """
+
+    def __init__(self, metric):
+        self.metric = _read_only(metric)
+        self.ones = _read_only(np.ones(metric.size))
+        self.room = make_room(np.empty(metric.size))
+
+    def __call__(self, Y, radius):
+        """Return the projection of C-contiguous Y."""
+        out = np.empty_like(Y)
+        if Y.size:
+            weighted = self.metric, self.ones, out, self.room
+            *_, n_iter = drive(_read_only(Y), None, 1, radius, 1.0, *weighted)
+            if n_iter == 0:  # in the ball, or out of the range of the kernels
+                project(Y, radius, 1, out, self.metric)
+        return out
+
+
 def _project_trivially(Y, axis, out):
     """Project a matrix without entries, or onto the ball of radius 0."""
     sums, level = statistics(Y, axis)
