@@ -116,7 +116,7 @@ class HeavyBall(ProjectedMomentum):
         return L.clamp_min(1e-30)
 
     def _length(self, radius, step):
-        return 2 / (1 - self.decay[0]) * (step > 0)
+        return 2 / (1 - self.decay[0]) * (step > 0).to(step.dtype)
 
 
 def _first_directions(root, along_gradient):
