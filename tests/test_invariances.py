@@ -70,7 +70,7 @@ def assert_close(a, b, columns=slice(None)):
     """
     importances, largest = a.feature_importances_, a.feature_importances_.max()
     np.testing.assert_allclose(
-        importances, b.feature_importances_[columns], rtol=0, atol=0.03 * largest
+        importances, b.feature_importances_[columns], rtol=0, atol=0.01 * largest
     )
 
 
