@@ -56,7 +56,7 @@ def step(network, optimizer):
 # %%
 # A parametrization
 # -----------------
-# A weight of :class:`torch.nn.Linear` has a column for every input feature: the groups
+# A weight of ``torch.nn.Linear`` has a column for every input feature: the groups
 # are columns, ``axis=0``. The network sees the projected weight. The optimiser moves
 # the weight before the projection, by the gradient through the projection.
 #

@@ -187,7 +187,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     l1,inf ball of the first layer W. With :math:`L_t` the loss and :math:`C_t` the
     radius of pass t, a feature i of classes has the importance
 
-    .. math:: \sum_t L_t \max_j |W_{t,ij}| / C_t \Big/ \sum_t L_t
+    .. math:: \frac{\sum_t L_t \max_j |W_{t,ij}| / C_t}{\sum_t L_t}
 
     along a path that opens from 0.1 to 4 and closes to 1, whatever `radius`: the radius
     decides how many features are kept, the path which. For numbers, the passes have the

@@ -35,7 +35,7 @@ class WeightsByLoss(RelativeWeights):
 
     With :math:`L_t` the loss and :math:`C_t` the radius of pass t, row i has
 
-    .. math:: \sum_t L_t \max_j |W_{t,ij}| / C_t \Big/ \sum_t L_t.
+    .. math:: \frac{\sum_t L_t \max_j |W_{t,ij}| / C_t}{\sum_t L_t}.
 
     A pass at which little is left to explain says little about the features.
     """
