@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache, wraps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -12,14 +12,19 @@ from . import _l1inf, _others
 from ._validation import check_array, check_axis, check_out, check_radius, torch_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     import torch
     from numpy.typing import ArrayLike
 
     Matrix = ArrayLike | torch.Tensor
     Projected = np.ndarray | torch.Tensor
 
+F = TypeVar("F", bound="Callable[..., Any]")
 
-def _uncompiled(function):
+
+def _uncompiled(function: F) -> F:
     """Let torch.compile break its graph around a function, and not trace it."""
 
     @wraps(function)
@@ -30,7 +35,7 @@ def _uncompiled(function):
             return torch.compiler.disable(function)(*args, **kwargs)
         return function(*args, **kwargs)
 
-    return run
+    return cast("F", run)
 
 
 @cache
