@@ -28,8 +28,10 @@ def test_against_fits_of_ridge_regression(seed):
     X = rng.normal(size=(n_samples, n_features)) @ rng.normal(size=[n_features] * 2)
     T = X[:, :1] * rng.normal(size=n_targets) + rng.normal(size=(n_samples, n_targets))
     weight = rng.uniform(0.5, 2, n_samples)
-    order = backward_elimination(X, T, weight)
-    np.testing.assert_array_equal(order, elimination_with_sklearn(X, T, weight))
+    for scale in (1.0, 0.25):
+        order = backward_elimination(X, T, weight, product_scale=scale)
+        expected = elimination_with_sklearn(X, T, weight, scale)
+        np.testing.assert_array_equal(order, expected)
 
 
 def draw(seed, n_samples=80, n_features=6):

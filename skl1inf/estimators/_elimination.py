@@ -15,8 +15,8 @@ from ._interactions import Interactions, find_interactions
 N_ORDERED = 20
 
 # With many classes each needs features of its own: of three times as many features as
-# responses, elimination without products chooses those that are put in order.
-_PER_RESPONSE = 3
+# classes, elimination without products chooses those that are put in order.
+_PER_CLASS = 3
 
 # Interactions are looked for where there are so many samples: with fewer, hardly any
 # product of two among thousands of features can be told from chance.
@@ -99,7 +99,8 @@ def _candidates(interacting, important, problem, responses):
     They are the interacting ones and the most important others. Exact copies of better
     features stay behind: they add nothing.
     """
-    n_wanted = max(N_ORDERED, _PER_RESPONSE * responses.shape[1])
+    classes = problem.target.classes
+    n_wanted = max(N_ORDERED, 0 if classes is None else _PER_CLASS * len(classes))
     candidates = np.append(interacting, important)[: 3 * n_wanted]
     candidates = _distinct(candidates, problem)[:n_wanted]
     if len(candidates) > N_ORDERED:
@@ -107,7 +108,7 @@ def _candidates(interacting, important, problem, responses):
         others = np.sort(candidates[~np.isin(candidates, interacting)])
         weight = problem.target.weight
         X = _columns(problem, others)
-        order = backward_elimination(X, responses, weight, products=False)
+        order = backward_elimination(X, responses, weight, product_scale=0)
         candidates = np.append(interacting, others[order[:n_left]])
     return np.sort(candidates)
 
@@ -124,11 +125,13 @@ def _eliminate(features, problem, responses, found):
     inside = np.isin(found.pairs, features).all(axis=1)
     pairs = np.searchsorted(features, found.pairs[inside])
     found = Interactions(pairs, found.terms[:, inside])
-    X = _columns(problem, features)
-    return features[backward_elimination(X, responses, problem.target.weight, found)]
+    X, target = _columns(problem, features), problem.target
+    return features[
+        backward_elimination(X, responses, target.weight, found, target.product_scale)
+    ]
 
 
-def backward_elimination(X, T, weight, found=None, products=True):
+def backward_elimination(X, T, weight, found=None, product_scale=1.0):
     """Order features by recursive elimination from a ridge regression.
 
     The targets are regressed on the standardised features, on their products of two and
@@ -146,8 +149,9 @@ def backward_elimination(X, T, weight, found=None, products=True):
         Positive weights of the samples.
     found : Interactions, default=None
         More terms, with the columns of `X` that they are made of.
-    products : bool, default=True
-        Whether the regression is on the products too.
+    product_scale : float, default=1.0
+        Standard deviation of the products, that of the features and of the found terms
+        being 1. 0: the regression is without products.
 
     Returns
     -------
@@ -163,14 +167,14 @@ def backward_elimination(X, T, weight, found=None, products=True):
     n_features = X.shape[1]
     found = Interactions.none(len(X)) if found is None else found
     pairs, columns = (
-        np.triu_indices(n_features if products else 0),
+        np.triu_indices(n_features if product_scale else 0),
         np.arange(n_features),
     )
     first, second = (
         np.concatenate([columns, half, more])
         for half, more in zip(pairs, found.pairs.T, strict=True)
     )
-    S, C = _moments(X, T, weight, pairs, found.terms)
+    S, C = _moments(X, T, weight, pairs, found.terms, product_scale)
     # Ridge penalty: 1.
     S[np.diag_indices_from(S)] += 1.0
     gone, leaving = np.zeros(n_features, dtype=bool), []
@@ -189,7 +193,7 @@ def backward_elimination(X, T, weight, found=None, products=True):
     return np.array(leaving[::-1], dtype=int)
 
 
-def _moments(X, T, weight, pairs, terms):
+def _moments(X, T, weight, pairs, terms, product_scale=1.0):
     """Return the covariances of all terms, and those of the terms with the responses.
 
     The terms are the features, their products of the pairs, and other terms.
@@ -206,6 +210,7 @@ def _moments(X, T, weight, pairs, terms):
     covariance = second - np.outer(mean, mean)
     rounding = np.sqrt(len(X) * np.finfo(X.dtype).eps)
     scale = _inverse(np.sqrt(covariance.diagonal()[:n_terms].clip(0)), rounding)
+    scale[X.shape[1] : X.shape[1] + len(pairs[0])] *= product_scale
     covariance = covariance[:n_terms] * scale[:, np.newaxis]
     return covariance[:, :n_terms] * scale, covariance[:, n_terms:]
 

@@ -183,18 +183,30 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     `sample_weight` acts as repetition: a sample of weight 2 counts as two samples, and
     one of weight 0 is left out.
 
-    The training minimises the equation of the :ref:`User Guide <training>`, over the
-    l1,inf ball of the first layer W. With :math:`L_t` the loss and :math:`C_t` the
-    radius of pass t, a feature i of classes has the importance
+    With the standardised samples :math:`z_i`, targets :math:`y_i`, weights :math:`s_i`,
+    codes :math:`c_i = \sigma(z_i W + b) V + c` and reconstructions :math:`U c_i + e`,
+    the training solves
 
-    .. math:: \frac{\sum_t L_t \max_j |W_{t,ij}| / C_t}{\sum_t L_t}
+    .. math:: \min_{W, b, V, c, U, e} \; \ell((c_i), (y_i), (s_i)) + \rho \,
+       \frac{\sum_i s_i H(U c_i + e - z_i)}{\sum_i s_i} \quad \text{subject to} \quad
+       \sum_j \max_k |W_{jk}| \le C, \quad \|V_{\cdot k}\|_2 = \nu.
+
+    C is `radius`, :math:`\rho` the `reconstruction_weight`, :math:`\sigma` the
+    `activation`, H the mean Huber loss and :math:`\ell` the mean cross-entropy of
+    classes or half the mean squared error of standardised numbers (0 without a target,
+    where :math:`\rho` is 1 and the columns of U have norm 1). W has a row a feature.
+
+    With :math:`L_t` the loss and :math:`C_t` the radius of pass t, a feature i of
+    classes has the importance
+
+    .. math:: \frac{\sum_t L_t \max_k |W_{t,ik}| / C_t}{\sum_t L_t}
 
     along a path that opens from 0.1 to 4 and closes to 1, whatever `radius`: the radius
     decides how many features are kept, the path which. For numbers, the passes have the
     same weight and close from three times `radius` to `radius`, after 15 passes at the
     former; without a target they stay at `radius`.
 
-    The columns of the second layer V keep their norm, so that the radius is a capacity.
+    The norm :math:`\nu` of the columns of V makes the radius a capacity.
     For numbers and h hidden units it is :math:`2 / \sqrt{h}` (half of that for tanh and
     identity): the coefficients of the linear part of the code then have an l1,inf norm
     of at most `radius`, with one target an l1 norm, as of a Lasso on standardised data.
@@ -203,8 +215,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     Of the most important features, 20 leave one by one: each time the one with the
     smallest sum of squared coefficients in a ridge regression of the target (of
-    indicators for classes) on those left and on their products of two [2]_. The last to
-    leave is the best. For more than six classes, elimination without products chooses
+    indicators for classes) on those left and on their products of two [2]_, which for
+    numbers have a quarter of the features' standard deviation. The last to leave is the
+    best. For more than six classes, elimination without products chooses
     the 20 from three times as many features as classes. Exact copies of better columns
     stay behind. The screen for `interactions` tests all squares and products of two of
     the ranks of the features (with thousands of features, of one of the most important

@@ -23,6 +23,7 @@ class Classes(Target):
 
     name = "classes"
     score = "weights_by_loss"
+    product_scale = 1.0
 
     def __init__(self, codes, classes, weight, swapped=False):
         self.encoded, self.weight = (codes,), weight

@@ -41,6 +41,9 @@ class Target(Protocol):
     # fixed, so that the ranking does not depend on when training stops. It begins at so
     # many times the radius; its first passes are not scored.
     path_passes, path_from, unscored_passes = 51, 4.0, 0
+    # Standard deviation of the products of two features in elimination, that of the
+    # features being 1: many products, few of which matter.
+    product_scale = 0.25
     # Curvature of the loss in the code, where it is constant: that of a squared loss.
     curvature: float | None = None
 
