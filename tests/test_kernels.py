@@ -56,9 +56,11 @@ def test_reference_is_optimal(seed, n_groups, group_size, share):
     W, theta = _reference.project(Y, radius, metric, weights)
     # The dual norm of the gradient m (W - Y), and what each group contributes.
     cut = metric * np.abs(W - Y).sum(axis=1) / weights
+    # Near the surface of the ball, what is cut is small against the entries.
+    rounding = 1e-14 * (metric / weights * np.abs(Y).sum(axis=1)).max()
     alive = W.any(axis=1)
-    np.testing.assert_allclose(cut[alive], theta, rtol=1e-6)
-    assert (cut <= theta * (1 + 1e-9)).all()
+    np.testing.assert_allclose(cut[alive], theta, rtol=1e-9, atol=rounding)
+    assert (cut <= theta + rounding).all()
     np.testing.assert_allclose(weighted_norm(W, weights), radius, rtol=1e-9)
     assert (W * Y >= 0).all()
 
@@ -178,9 +180,18 @@ print(len(caught), *{str(each.message) for each in caught})
 """
 
 
-def run_in_a_new_process(**environment):
+# Root may write anywhere. So numba is told that it finds no directory to write.
+NO_DIRECTORY = """
+from numba.core import caching
+for name in dir(caching):
+    if name.endswith("CacheLocator"):
+        getattr(caching, name).from_function = classmethod(lambda *arguments: None)
+"""
+
+
+def run_in_a_new_process(program=PROJECT, **environment):
     found = subprocess.run(
-        [sys.executable, "-c", PROJECT],
+        [sys.executable, "-c", program],
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -190,14 +201,8 @@ def run_in_a_new_process(**environment):
     return found.stdout
 
 
-def test_without_a_directory_for_the_cache(tmp_path):
-    """Root may write anywhere: the only place numba may look in is a file."""
-    file = tmp_path / "file"
-    file.touch()
-    output = run_in_a_new_process(
-        NUMBA_CACHE_DIR=str(file / "cache"),
-        NUMBA_CACHE_LOCATOR_CLASSES="UserProvidedCacheLocator",
-    )
+def test_without_a_directory_for_the_cache():
+    output = run_in_a_new_process(NO_DIRECTORY + PROJECT)
     assert output.startswith("1 ")
     assert "NUMBA_CACHE_DIR" in output
 
