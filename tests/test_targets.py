@@ -321,7 +321,7 @@ def test_missing_labels_are_counted_and_the_remedy_named(y):
 
 
 def test_missing_entries_of_several_targets_are_told_by_column():
-    Y = pd.DataFrame(X[:, :8], columns=[f"target {i}" for i in range(8)])
+    Y = pd.DataFrame(X[:, :8].copy(), columns=[f"target {i}" for i in range(8)])
     Y.iloc[7:10, 2], Y.iloc[3, 4] = np.nan, np.nan
     message = r"column 'target 2' in 3, in column 'target 4' in 1 of 120 .* sample 3\."
     with pytest.raises(ValueError, match=message):
