@@ -138,3 +138,24 @@ def test_a_loss_that_is_no_sum_is_not_cut_into_mini_batches():
     target = Ranks.encode(np.arange(4), np.ones(4), None)
     with pytest.raises(ValueError, match=r"batch_size=2 .* ranks"):
         training_options(L1InfFeatureSelector(batch_size=2), target)
+
+
+@pytest.mark.parametrize("ball", [L1InfBall(), L12Ball()])
+def test_norms_of_a_ball_are_dual(ball):
+    """``<G, W> <= dual_norm(G) norm(W)``, with equality for one row of G."""
+    rng = np.random.default_rng(0)
+    W, G = (torch.from_numpy(rng.normal(size=(5, 8, 3))) for _ in range(2))
+    assert ((G * W).sum((1, 2)) <= ball.dual_norm(G) * ball.norm(W)).all()
+    best = torch.zeros_like(G)
+    row = ball.dual_sizes(G).argmax(1)
+    for i in range(5):
+        g = G[i, row[i]]
+        best[i, row[i]] = g.sign() if isinstance(ball, L1InfBall) else g
+    product = ball.dual_norm(G) * ball.norm(best)
+    np.testing.assert_allclose((G * best).sum((1, 2)), product, rtol=1e-12)
+
+
+def test_norms_of_an_array_are_those_of_the_tensor():
+    W = np.random.default_rng(0).normal(size=(8, 3))
+    for norm in (L1InfBall().norm, L1InfBall().dual_norm):
+        assert norm(W) == pytest.approx(float(norm(torch.from_numpy(W)[None])[0]))

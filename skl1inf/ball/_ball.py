@@ -37,7 +37,8 @@ class Ball(Protocol):
 
     def dual_norm(self, G):
         """Return the dual norm of every replica, (n_replicas,)."""
-        return self.dual_sizes(G).max(-1)[0]
+        sizes = self.dual_sizes(G)
+        return sizes.max(-1) if isinstance(sizes, np.ndarray) else sizes.amax(-1)
 
     def restrict(self, index):
         """Return the ball of the rows `index`, (n_replicas, n_chosen), alone."""

@@ -94,7 +94,7 @@ def retrain(trained, features, problem, radius, options, observer) -> Trained:
 
 @own_state
 def rank(problems, radius, options, observer) -> list[Selection]:
-    """Follow the path of radii on several problems with the same features.
+    """Follow the path that ranks the features, on several problems with the same ones.
 
     Parameters
     ----------
@@ -106,7 +106,8 @@ def rank(problems, radius, options, observer) -> list[Selection]:
     Returns
     -------
     selections : list of Selection
-        At the end of the path, where the first descent of `train` would settle.
+        With the importances that `train` would find. Rows alive, loss and optimality
+        are those of the end of the path, projected onto the ball.
     """
     selections, problem = [], problems[0]
     for data in _stacked(problems, options.device):
