@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -119,7 +120,7 @@ class Data:
         everything = samples is None and len(kept) == len(self.sample_weight)
         data = self if everything else self.take_samples(kept)
         scaling = Scaling.of(data.matrix, weight, selector.standardize)
-        distances = data.matrix.squared_norms(scaling.mean, scaling.inverse)
+        distances = partial(data.matrix.squared_norms, scaling.mean, scaling.inverse)
         return PreparedData(data, target.arranged(distances), scaling)
 
 

@@ -108,7 +108,7 @@ def _could_be_labels(values, counts):
     """Tell whether floating-point numbers may be class labels."""
     if len(values) == 2:
         return True
-    few = 2 < len(values) <= min(_FEW_VALUES, counts.sum() / 2)
+    few = 1 < len(values) <= min(_FEW_VALUES, counts.sum() / 2)
     return few and np.array_equal(values, np.rint(values))
 
 

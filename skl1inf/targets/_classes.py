@@ -63,9 +63,11 @@ class Classes(Target):
         More classes stay in the order of their labels. An order by the data would
         change from sample to sample, and with it what is selected.
         """
+        if self.n_latent != 2:
+            return self
         (codes,) = self.encoded
-        sums = np.bincount(codes, self.weight * distances)
-        if self.n_latent != 2 or sums[0] >= sums[1]:
+        sums = np.bincount(codes, self.weight * distances())
+        if sums[0] >= sums[1]:
             return self
         return Classes(1 - codes, self.classes, self.weight, swapped=True)
 

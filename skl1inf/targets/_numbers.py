@@ -54,7 +54,7 @@ class Numbers(Target):
     def arranged(self, distances):
         """Give the numbers the sign that makes their covariance positive."""
         (values,) = self.encoded
-        sign = -1 if (self.weight * distances @ values).sum() < 0 else 1
+        sign = -1 if (self.weight * distances() @ values).sum() < 0 else 1
         return Numbers(sign * values, self.weight, sign)
 
     def restored(self, layer):

@@ -93,8 +93,9 @@ class Target(Protocol):
 
         Two classes may be named either way round, and numbers have either sign. The
         units of the code start from random weights, which would tell these apart.
-        `distances`, (n_samples,), are the squared norms of the standardised samples:
-        they depend on neither, nor on the order or the signs of the features.
+        ``distances()`` returns the squared norms of the standardised samples,
+        (n_samples,). They depend on neither, nor on the order or the signs of the
+        features.
         """
         return self
 
