@@ -135,6 +135,15 @@ def test_features_that_matter_together_overtake_important_ones(interactions):
     assert np.flatnonzero(interacting).tolist() == [8, 31]
 
 
+def test_auto_looks_for_no_interactions_in_large_matrices(monkeypatch):
+    problem, selection = interacting_problem()
+    monkeypatch.setattr(_elimination, "_MOST_ENTRIES", 300 * 40 - 1)
+    _, interacting = best_first([selection], problem, "auto")
+    assert not interacting.any()
+    _, interacting = best_first([selection], problem, True)
+    assert interacting.any()
+
+
 def test_interactions_of_constant_columns_or_unasked_for_do_not_count():
     problem, selection = interacting_problem()
     (best,), interacting = best_first([selection], problem, False)

@@ -19,8 +19,9 @@ N_ORDERED = 20
 _PER_CLASS = 3
 
 # Interactions are looked for where there are so many samples: with fewer, hardly any
-# product of two among thousands of features can be told from chance.
-_ENOUGH_SAMPLES = 200
+# product of two among thousands of features can be told from chance. And where the
+# matrix has at most so many entries: beyond, the screen takes longer than the fit.
+_ENOUGH_SAMPLES, _MOST_ENTRIES = 200, 2**24
 
 # Saliencies count as tied, and columns as copies, where they differ by less.
 _TIED = 1e-9
@@ -76,7 +77,8 @@ def _found(order, problem, responses, interactions):
     """Return the squares and products that matter, of features that vary."""
     n_samples, n_features = problem.matrix.shape
     if interactions == "auto":
-        interactions = n_samples >= _ENOUGH_SAMPLES
+        small = n_samples * n_features <= _MOST_ENTRIES
+        interactions = small and n_samples >= _ENOUGH_SAMPLES
     if not interactions:
         return Interactions.none(n_samples)
     varies = problem.inverse_scale > 0

@@ -89,7 +89,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         Whether to look for features that matter only together, such as two whose
         product tells the classes apart: a screen tests all squares and products of two,
         and its features are eliminated with the most important ones (see the Notes).
-        "auto" does so from 200 samples on.
+        "auto" does so from 200 samples on, up to 2**24 entries of `X`.
 
     target : {"auto", "classification", "regression", "unsupervised"}, default="auto"
         What `y` is. "auto" takes strings, booleans, integers and categories for
