@@ -103,7 +103,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     device : str, default="auto"
         Where to train: "cpu", "cuda", "cuda:1", ... "auto" takes CUDA where there is
-        some, else the CPU.
+        some and it is the faster one, from 2**22 entries of `X` or of the hidden layer
+        on; else the CPU.
 
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights and the order of mini-batches. Pass an int for
