@@ -13,11 +13,11 @@ def standard_error(deviation, tests):
     :math:`v \sum_s w_s^2`. The expected squared deviation of the scores is
     :math:`v (J^{-1} \sum_j |T_j|^{-1} - \sum_s w_s^2)`, from which v follows.
 
-    Each sample in one of K test sets of one size: :math:`s^2 / K`, with the usual
-    variance :math:`s^2` of the scores. Each in one of every K, repeated: no less, in
-    the main, however often. Random splits: :math:`(1/J + n_{test}/n_{train}) s^2`, the
-    correction of Nadeau and Bengio, "Inference for the generalization error", Machine
-    Learning 52, 2003, section 3.
+    K disjoint folds of one size have :math:`s / \sqrt{K}`, with the usual variance
+    :math:`s^2` of the scores. Repeats of them have about the same, however many there
+    are. J random splits have, in the mean, the correction of Nadeau and Bengio,
+    "Inference for the generalization error", Machine Learning 52, 2003, section 3:
+    :math:`(1/J + n_{test}/n_{train}) s^2` is the square of the error.
 
     Parameters
     ----------
