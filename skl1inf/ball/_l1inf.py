@@ -16,6 +16,11 @@ def kernels():
     return kernels
 
 
+def members_of(group, n_groups):
+    """Return the rows of every group, as the kernels take them."""
+    return kernels().members_of(group, n_groups)
+
+
 def _contiguous(Y, axis):
     """Y or its transpose, whichever is C-contiguous, and the axis in it."""
     flags = Y.flags
@@ -83,10 +88,10 @@ class WeightedL1Inf:
     """
 
     def __init__(self, weights, group=None):
+        if group is not None and len(weights) == len(group) and (group >= 0).all():
+            weights, group = weights[group], None  # every group is a row
         self.weights = weights
-        self.members = None
-        if group is not None:
-            self.members = kernels().members_of(group, len(weights))
+        self.members = None if group is None else members_of(group, len(weights))
 
     def __call__(self, Y, radius, axis, out):
         """Project Y into `out`, which may be Y."""
@@ -106,3 +111,22 @@ class WeightedL1Inf:
             return rows
         rows = rows[..., self.members.rows]
         return operation.reduceat(rows, self.members.starts[:-1], axis=-1)
+
+    def projection_in_metric(self, metric, positive):
+        """Return the projection (W, radius) of arrays, in the metric of their rows."""
+        project = kernels().ProjectionInMetric(
+            self._metric_of_groups(metric), self.weights, self.members
+        )
+        if positive:
+            return lambda W, radius: project(np.maximum(W, 0), radius)
+        return lambda W, radius: project(np.ascontiguousarray(W), radius)
+
+    def shrink_in_metric(self, W, metric, theta):
+        """Return the proximal point of theta times the norm, in that metric."""
+        losses = theta * self.weights / self._metric_of_groups(metric)
+        return kernels().shrink(np.ascontiguousarray(W), losses, self.members)
+
+    def _metric_of_groups(self, metric):
+        if self.members is None:
+            return metric
+        return metric[self.members.rows[self.members.starts[:-1]]]
