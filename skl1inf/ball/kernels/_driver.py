@@ -261,8 +261,9 @@ class ProjectionInMetric:
 
     def __init__(self, metric, weights=None, members=None):
         weights = np.ones(metric.size) if weights is None else weights
-        self.weights = _read_only(metric), _read_only(weights), members
-        self.weighted = self.weights[0] if members is None else members
+        self.metric, self.weights = _read_only(metric), _read_only(weights)
+        self.members = members
+        self.weighted = self.metric if members is None else members
         n_rows = None if members is None else members.rows.size
         self.room = make_room(np.empty(metric.size), n_rows)
 
@@ -270,10 +271,10 @@ class ProjectionInMetric:
         """Return the projection of C-contiguous Y."""
         out = np.empty_like(Y)
         if Y.size:
-            rest = *self.weights[:2], self.weighted, out, self.room
+            rest = self.metric, self.weights, self.weighted, out, self.room
             *_, n_iter = drive(_read_only(Y), None, 1, radius, 1.0, *rest)
             if n_iter == 0:  # in the ball, or out of the range of the kernels
-                project(Y, radius, 1, out, *self.weights)
+                project(Y, radius, 1, out, self.metric, self.weights, self.members)
         return out
 
 
