@@ -122,6 +122,11 @@ class CentredLeastSquares:
             return columns
         return columns.orthogonal_to(self.kept.basis)
 
+    def varying(self):
+        """Return False where a column is constant, or explained by the kept ones."""
+        blocks = self._blocks(np.arange(self.n_features))
+        return np.concatenate([self.columns(features).varying() for features in blocks])
+
     def without_kept(self, chosen):
         """Return the features of a mask that are not kept."""
         if self.kept is not None:

@@ -98,9 +98,13 @@ class Solver:
     def coef(self):
         """Return W whole, of shape (n_features, n_targets)."""
         W = np.zeros((self.loss.n_features, self.rows.shape[1]), self.dtype)
-        features, rows = self.loss.with_kept(self.features, self.rows)
+        features, rows = self.solution()
         W[features] = rows
         return W
+
+    def solution(self):
+        """Return features, and their rows of W; all other rows are zero."""
+        return self.loss.with_kept(self.features, self.rows)
 
     def _varying(self, features):
         """Leave out constant columns: centred, they are rounding errors.
