@@ -31,8 +31,9 @@ def make_problem(seed, n_features=16, n_groups=6, n_targets=3, n_kept=2):
     )
     Y = X @ W + rng.standard_normal((25, n_targets)) + 5
     kept = np.sort(rng.choice(n_features, n_kept, replace=False))
-    labels = rng.permutation(np.arange(n_features) % n_groups)
-    labels[kept] = n_groups + np.arange(n_kept)  # a kept feature is in no group
+    labels = n_groups + np.searchsorted(kept, np.arange(n_features))  # none of a group
+    rest = np.delete(np.arange(n_features), kept)
+    labels[rest] = rng.permutation(np.arange(len(rest)) % n_groups)
     return X, Y, labels, rng.uniform(0.5, 3, n_groups), kept
 
 
@@ -221,9 +222,7 @@ def test_groups_live_whole():
     labels = np.repeat(np.arange(30), 20)
     labels[300:420] = 15  # larger than a working set may grow at once
     Y = X[:, 300:420] @ rng.standard_normal((120, 2)) / 5 + X[:, :20].sum(1)[:, None]
-    model = L1InfMultiTaskRegressor(
-        6.0, feature_groups=labels, group_weights=np.ones(len(set(labels))), tol=1e-9
-    ).fit(X, Y)
+    model = L1InfMultiTaskRegressor(30.0, feature_groups=labels, tol=1e-9).fit(X, Y)
     bounds = np.abs(model.coef_).max(axis=0)
     for label in np.unique(labels):
         of_group = bounds[labels == label]
@@ -362,25 +361,25 @@ def test_cross_validation_agrees_with_explicit_fits():
             single = L1InfMultiTaskRegressor(radius, **given).fit(X[train], Y[train])
             mse = ((Y[test] - single.predict(X[test])) ** 2).mean()
             assert_allclose(search.mse_path_[k, fold], mse, rtol=1e-6)
-    two = L1InfMultiTaskRegressorCV(radii=[0.5, 2], cv=folds, n_jobs=2, **options)
-    assert_allclose(two.fit(X, Y).mse_path_, search.mse_path_, rtol=1e-12)
 
 
 def test_groups_of_any_size_are_equally_often_the_first_without_a_signal():
     """A mean rank that depended on the size would be far off the middle."""
-    sizes = np.array([1, 1, 1, 1, 3, 3, 10, 10, 30, 100])
+    sizes = np.array([1, 1, 1, 1, 3, 10, 30, 100])
     labels = np.repeat(np.arange(len(sizes)), sizes)
     first = np.zeros(len(sizes))
     rng = np.random.default_rng(0)
-    for _ in range(200):
+    for _ in range(60):
         X = rng.standard_normal((50, len(labels)))
         Y = rng.standard_normal((50, 3))
-        _, coefs, _ = l1inf_path(X, Y, radii=1, eps=0.999, tol=1e-9, feature_groups=labels)
+        _, coefs, _ = l1inf_path(
+            X, Y, radii=1, eps=0.999, tol=1e-9, feature_groups=labels
+        )
         first[np.unique(labels[coefs.any(axis=(0, 2))])] += 1
     expected = first.sum() / len(sizes)
-    assert first.sum() < 220
-    # The chi-square statistic of ten groups, at the level of one in a thousand.
-    assert ((first - expected) ** 2 / expected).sum() < 27.9
+    assert first.sum() < 70
+    # The chi-square statistic of eight groups, at the level of one in a thousand.
+    assert ((first - expected) ** 2 / expected).sum() < 24.3
 
 
 BAD = {
