@@ -27,6 +27,16 @@ class GroupedBall(Ball):
         groups = np.asarray(groups, dtype=np.intp)[None]
         self._set_groups(groups, np.asarray(weights, dtype=float))
 
+    @property
+    def groups(self):
+        """The group of every row of an array, an index of `weights`."""
+        return self._groups[0]
+
+    @property
+    def weights(self):
+        """The weights of the groups that have rows."""
+        return self._weights
+
     def _set_groups(self, groups, weights):
         """Set the group of every row, (n_replicas, n_rows), and the groups' weights.
 

@@ -34,10 +34,12 @@ def weighted_features(features, loss):
     Raises
     ------
     ValueError
-        If a kept feature is constant.
+        If a kept feature is constant, as all are in a single sample.
     """
     constant = np.zeros(loss.n_features, dtype=bool)
     if features.kept.any():
+        if len(loss.root) == 1:
+            raise ValueError("keep_features needs several samples, got n_samples=1.")
         kept_columns = loss.matrix.columns(np.flatnonzero(features.kept))
         constant[features.kept] = np.ptp(kept_columns, axis=0) == 0
     if np.isnan(features.weights).any():

@@ -10,9 +10,9 @@ def bounds_of(ball, rows=None):
     if not isinstance(ball, GroupedBall):
         return RowBounds()
     if rows is None:
-        return GroupBounds(ball._groups[0], ball._weights[:-1])
-    labels, groups = np.unique(ball._groups[0][rows], return_inverse=True)
-    return GroupBounds(groups, ball._weights[:-1][labels])
+        return GroupBounds(ball.groups, ball.weights)
+    labels, groups = np.unique(ball.groups[rows], return_inverse=True)
+    return GroupBounds(groups, ball.weights[labels])
 
 
 class RowBounds:
