@@ -22,8 +22,8 @@ from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from ..linear import CentredLeastSquares, Constraint, Solver
 from ..matrices import open_matrix
 from ._callbacks import Progress, describe
-from ._features import GROUP_CONSTRAINTS
-from ._multitask_features import make_ball, read_features, weighted_features
+from ._features import GROUP_CONSTRAINTS, FeatureGroups
+from ._multitask_features import make_ball, weighted_features
 
 SOLVER_CONSTRAINTS = {
     "positive": ["boolean"],
@@ -41,14 +41,23 @@ class L1InfLinearModel(
     """What the linear regressors share: validation, prediction, fitted attributes."""
 
     def _validate(self, X, y, sample_weight):
-        """Return the data as arrays.
+        """Return the data as arrays, and the groups of features.
 
         The validation sets attributes. A copy takes them, so that a refused input
         leaves an earlier fit as it was.
         """
-        X, y = validate_data(copy(self), X, y, validate_separately=(X_CHECKS, Y_CHECKS))
+        seen = copy(self)
+        X, y = validate_data(seen, X, y, validate_separately=(X_CHECKS, Y_CHECKS))
         check_consistent_length(X, y)
-        return X, y, check_weight(sample_weight, X)
+        sample_weight = check_weight(sample_weight, X)
+        features = FeatureGroups.read(
+            self.feature_groups,
+            self.keep_features,
+            self.group_weights,
+            X.shape[1],
+            getattr(seen, "feature_names_in_", None),
+        )
+        return X, y, sample_weight, features
 
     def predict(self, X: ArrayLike | sparray | spmatrix) -> np.ndarray:
         """Predict the targets.
@@ -311,10 +320,7 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         """
         data = describe(X, y, sample_weight)
         X_as_given = X
-        X, y, sample_weight = self._validate(X, y, sample_weight)
-        features = read_features(
-            X_as_given, self.feature_groups, self.group_weights, self.keep_features
-        )
+        X, y, sample_weight, features = self._validate(X, y, sample_weight)
         y, scale = scale_targets(y, sample_weight, self.standardize_targets)
         loss = open_loss(X, y, sample_weight, self.fit_intercept, features.kept)
         ball = make_ball(weighted_features(features, loss), self.positive)

@@ -33,7 +33,6 @@ from ._multitask import (
 from ._multitask_features import (
     as_parameters,
     make_ball,
-    read_features,
     weighted_features,
 )
 from ._multitask_path import (
@@ -257,10 +256,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         _raise_for_params(params, self, "fit")
         data = describe(X, y, sample_weight)
         X_as_given = X
-        X, y, sample_weight = self._validate(X, y, sample_weight)
-        features = read_features(
-            X_as_given, self.feature_groups, self.group_weights, self.keep_features
-        )
+        X, y, sample_weight, features = self._validate(X, y, sample_weight)
         radii = check_radii(self.radii)
         split_params = self._route(sample_weight, params).splitter.split
         folds = list(check_cv(self.cv).split(X, y, **split_params))

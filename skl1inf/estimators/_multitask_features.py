@@ -1,28 +1,9 @@
 """Groups of features and kept features in the linear model."""
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
 
 from ..ball import GroupedBall, L1InfBall
-from ._features import FeatureGroups
 from ._group_weights import degrees_of_freedom
-
-
-def read_features(X, feature_groups, group_weights, keep_features):
-    """Return what the three parameters say of X, as the user has given it.
-
-    X has been validated before; here its features may have names.
-    """
-    seen = BaseEstimator()
-    validate_data(seen, X, skip_check_array=True)
-    return FeatureGroups.read(
-        feature_groups,
-        keep_features,
-        group_weights,
-        seen.n_features_in_,
-        getattr(seen, "feature_names_in_", None),
-    )
 
 
 def weighted_features(features, loss):
@@ -38,12 +19,11 @@ def weighted_features(features, loss):
     """
     constant = np.zeros(loss.n_features, dtype=bool)
     if features.kept.any():
-        if len(loss.root) == 1:
-            raise ValueError("keep_features needs several samples, got n_samples=1.")
-        kept_columns = loss.matrix.columns(np.flatnonzero(features.kept))
-        constant[features.kept] = np.ptp(kept_columns, axis=0) == 0
-    if np.isnan(features.weights).any():
-        constant[~features.kept] = ~loss.varying()[~features.kept]
+        constant[features.kept] = _constant_kept(features, loss)
+    if not np.isnan(features.weights).any():
+        features.check_kept_vary(constant)
+        return features
+    constant[~features.kept] = ~loss.varying()[~features.kept]
     root = loss.root[:, None]
 
     def columns(index):
@@ -53,6 +33,14 @@ def weighted_features(features, loss):
     if loss.null_value > 0:
         degrees = degrees_of_freedom(loss.target / root, loss.root**2)
     return features.weighted(columns, loss.root**2, constant, degrees)
+
+
+def _constant_kept(features, loss):
+    """Tell which of the kept features are constant."""
+    if len(loss.root) == 1:
+        raise ValueError("keep_features needs several samples, got n_samples=1.")
+    columns = loss.matrix.columns(np.flatnonzero(features.kept))
+    return np.ptp(columns, axis=0) == 0
 
 
 def make_ball(features, positive):

@@ -6,11 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import validate_data
 
 from .._sklearn import Interval, validate_params
 from ..linear import Constraint, Penalty, Solver
-from ._features import GROUP_CONSTRAINTS
+from ._features import GROUP_CONSTRAINTS, FeatureGroups
 from ._multitask import (
     SOLVER_CONSTRAINTS,
     X_CHECKS,
@@ -20,7 +22,7 @@ from ._multitask import (
     scale_targets,
     warn_unconverged,
 )
-from ._multitask_features import make_ball, read_features, weighted_features
+from ._multitask_features import make_ball, weighted_features
 
 PATH_CONSTRAINTS = {
     "radii": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -163,7 +165,9 @@ def l1inf_path(
     check_consistent_length(X, y)
     sample_weight = check_weight(sample_weight, X)
     radii = check_radii(radii)
-    features = read_features(X_as_given, feature_groups, group_weights, keep_features)
+    features = FeatureGroups.read(
+        feature_groups, keep_features, group_weights, X.shape[1], names_of(X_as_given)
+    )
     y, scale = scale_targets(y, sample_weight, standardize_targets)
     loss = open_loss(X, y, sample_weight, fit_intercept, features.kept)
     ball = make_ball(weighted_features(features, loss), positive)
@@ -181,6 +185,13 @@ def l1inf_path(
         radii = increasing(norms)
         gaps += alphas * (radii - norms)
     return radii, coefs[0] if y.ndim == 1 else coefs, gaps
+
+
+def names_of(X):
+    """Return the names of the features of X, None where not all are strings."""
+    seen = BaseEstimator()
+    validate_data(seen, X, skip_check_array=True)
+    return getattr(seen, "feature_names_in_", None)
 
 
 def check_radii(radii):
