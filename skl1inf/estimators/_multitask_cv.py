@@ -20,7 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
 from .._sklearn import _fit_context, _raise_for_params
-from ..linear import Constraint, Solver
+from ..linear import Constraint, Solver, losses_of_folds
 from ._callbacks import Progress, describe
 from ._features import GROUP_CONSTRAINTS
 from ._multitask import (
@@ -267,7 +267,10 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         validate_data(self, X_as_given, skip_check_array=True)  # names and number
         context = self._init_callback_context(max_subtasks=None)
         with Progress(self, context, data).task(self._fitted_model) as progress:
-            search = _Search(self, features, X, scaled, sample_weight, folds, progress)
+            losses = self._losses_of_folds(loss, folds, len(y))
+            search = _Search(
+                self, features, X, scaled, sample_weight, folds, losses, progress
+            )
             if isinstance(radii, Integral):
                 self.radii_, self.mse_path_ = search.walk(loss, radii, self.eps)
             else:
@@ -276,6 +279,12 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
             self.radius_ = float(self.radii_[best])
             self._refit(features, X, y, sample_weight, progress.part("refit"))
         return self
+
+    def _losses_of_folds(self, loss, folds, n_samples):
+        """Return the losses of the training sets, None for those to be opened."""
+        if self.precompute is False or len(loss.root) < n_samples:
+            return [None] * len(folds)
+        return losses_of_folds(loss, folds)
 
     def _refit(self, features, X, y, sample_weight, progress):
         """Fit the model at the chosen radius and take its attributes over."""
@@ -335,10 +344,11 @@ def _check_folds(folds, sample_weight, n_samples):
 class _Search:
     """The errors of every fold along a path of radii."""
 
-    def __init__(self, model, features, X, y, sample_weight, folds, progress):
+    def __init__(self, model, features, X, y, sample_weight, folds, losses, progress):
         self.model, self.progress, self.folds = model, progress, folds
         self.ball, self.kept = make_ball(features, model.positive), features.kept
         self.X, self.y, self.sample_weight = X, y, sample_weight
+        self.losses = losses
         self.coefs = [None] * len(folds)  # at the last radius
         self.parallel = Parallel(n_jobs=model.n_jobs)
 
@@ -375,12 +385,13 @@ class _Search:
                     *fold,
                     [Constraint(self.ball, radius) for radius in radii],
                     self.kept,
+                    loss,
                     coef,
                     self.model.get_params(deep=False),
                     part.part("fold", task_id=k),
                 )
-                for k, (fold, coef) in enumerate(
-                    zip(self.folds, self.coefs, strict=True)
+                for k, (fold, loss, coef) in enumerate(
+                    zip(self.folds, self.losses, self.coefs, strict=True)
                 )
             )
         errors, self.coefs = zip(*results, strict=True)
@@ -396,14 +407,16 @@ def _have_risen(errors):
 
 @np.errstate(all="ignore")
 def _fold_errors(
-    X, y, sample_weight, train, test, problems, kept, coef, params, progress
+    X, y, sample_weight, train, test, problems, kept, loss, coef, params, progress
 ):
     """Return the weighted mean squared errors on `test`, and the last coefficients."""
     with progress.task():
-        weight = None if sample_weight is None else sample_weight[train]
-        loss = open_loss(X[train], y[train], weight, params["fit_intercept"], kept)
-        solver = Solver(loss, precompute=params["precompute"], dtype=X.dtype)
-        X, Y = X[test], y[test].reshape(len(test), -1)
+        precompute = params["precompute"] if loss is None else True
+        if loss is None:
+            weight = None if sample_weight is None else sample_weight[train]
+            loss = open_loss(X[train], y[train], weight, params["fit_intercept"], kept)
+        solver = Solver(loss, precompute=precompute, dtype=X.dtype)
+        X, Y = X[test], y.reshape(len(y), -1)[test]
         weight = None if sample_weight is None else sample_weight[test]
         errors = np.empty(len(problems))
         for k in walk(solver, problems, params["tol"], params["max_iter"], coef):

@@ -53,7 +53,8 @@ class CentredLeastSquares:
         n_samples, self.n_features = matrix.shape
         weight = np.ones(n_samples) if sample_weight is None else sample_weight
         weight = weight / np.sum(weight, dtype=float)
-        self.matrix = matrix
+        self.matrix, self.size = matrix, matrix.X.size
+        self.n_targets, self.fit_intercept = Y.shape[1], fit_intercept
         self.root = np.sqrt(weight)
         self.X_mean = np.zeros(self.n_features)
         self.Y_mean = np.zeros(Y.shape[1])
@@ -96,6 +97,15 @@ class CentredLeastSquares:
         self.kept = Kept(kept, columns.times(np.diag(columns.varying().astype(float))))
         self.centred_target = self.target
         self.target = self.kept.remove_from_targets(self.target)
+
+    def at(self, features, columns, rows):
+        """Return the gradient and the value at the W with these rows."""
+        residual = self.target - columns.times(rows)
+        return self.gradient(residual), np.vdot(residual, residual) / 2
+
+    def linear(self, features, columns):
+        """Return the products of some columns with the targets."""
+        return columns.transposed_times(self.target)
 
     def gradient(self, residual):
         """Return the gradient in W, given ``residual = target - columns W``.

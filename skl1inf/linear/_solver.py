@@ -50,7 +50,7 @@ class Solver:
         self.wait = SHORTEST_WAIT
         self.norms = None  # of all features at W, once computed
         self.features = np.zeros(0, int)
-        self.rows = np.zeros((0, loss.target.shape[1]))
+        self.rows = np.zeros((0, loss.n_targets))
         self.working_set = None
 
     def start(self, constraint, coef=None):
@@ -130,11 +130,10 @@ class Solver:
         self.gap = self.constraint.gap(self.slope, self.alpha, self.norm, self.value)
 
     def _compute_gradient(self):
-        fitted = self.working_set.columns.times(self.rows)
-        residual = self.loss.target - fitted
-        gradient = self.loss.gradient(residual)
+        gradient, self.value = self.loss.at(
+            self.features, self.working_set.columns, self.rows
+        )
         self.norm = self.local.ball.norm(self.rows) if len(self.rows) else 0.0
-        self.value = np.vdot(residual, residual) / 2
         self.norms = self.constraint.ball.dual_sizes(gradient)
         self.alpha = self.norms.max()
         self.slope = np.vdot(gradient[self.features], self.rows)

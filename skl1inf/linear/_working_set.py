@@ -27,8 +27,8 @@ class WorkingSet:
         self.features = features
         self.null_value = loss.null_value
         self.columns = loss.columns(features)
-        self.linear = self.columns.transposed_times(loss.target)
-        self.room = max(loss.matrix.X.size, SMALL)
+        self.linear = loss.linear(features, self.columns)
+        self.room = max(loss.size, SMALL)
         if precompute == "auto":
             # A product reads p^2 entries of the Gram matrix, or the columns twice.
             entries = len(features) ** 2
