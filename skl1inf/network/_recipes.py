@@ -195,20 +195,20 @@ def _ranked(data, problem, radius, options, course):
 
 
 def _certificate(network, data, problem, radii, options):
-    """Return the loss, the dual sizes of its gradient, and the relative gap."""
+    """Return the loss, its gradient, and the relative gap."""
     objective = Objective.of(problem.target, options)
     loss, G = loss_and_gradient(network, objective, data)
-    dual_sizes, product = problem.ball.dual_sizes(G), slope(network.W, G)
-    gap = relative_gap(product, dual_sizes.amax(1), radii.flatten())
-    return loss, dual_sizes, gap
+    dual_norm, product = problem.ball.dual_norm(G), slope(network.W, G)
+    return loss, G, relative_gap(product, dual_norm, radii.flatten())
 
 
 def _selections(network, data, problem, radii, importances, options):
     """Return what every network selects."""
-    loss, dual_sizes, gap = _certificate(network, data, problem, radii, options)
-    sizes = problem.ball.sizes(network.W)
+    loss, G, gap = _certificate(network, data, problem, radii, options)
+    sizes, dual_sizes = problem.ball.sizes(network.W), problem.ball.dual_sizes(G)
     relative = sizes / radii[:, :, 0]
-    columns = sizes > 0, relative, importances, dual_sizes, loss, gap
+    rows = network.W.abs().amax(2), G.abs().sum(2)
+    columns = sizes > 0, relative, importances, dual_sizes, *rows, loss, gap
     replicas = zip(*(c.numpy(force=True) for c in columns), strict=True)
     return [Selection(*arrays, float(f), float(g)) for *arrays, f, g in replicas]
 
