@@ -95,7 +95,7 @@ def limits(itemsize):
 
 
 @kernel()
-def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
+def drive(Y, groups, axis, radius, scale, metric, weights, weighted, out, room):
     """Project Y, which was multiplied by a scale, into out if this is 1.
 
     Where `groups` is None they are rows in one thread: this is how it is compiled.
@@ -103,10 +103,9 @@ def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
     the ball or if the largest sum is out of the limits. Returns this sum, theta and the
     number of iterations, which is 0 in these two cases.
     """
-    level = room.level
+    level, bound = room.level, room.bound
     if metric is not None:
         set_weights(metric, weights, room)
-    weighted = metric
     low, high = limits(Y.itemsize)
     size, apart = Y.shape[axis], axis == 1
     step = SAMPLE_STEP if apart and level.size >= SAMPLE_FROM else 1
@@ -147,9 +146,9 @@ def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
     finish(n, theta, radius, scale, weighted, room)
     if scale == 1.0:
         if groups is None:
-            _rows.clip(Y, first, level.size, level, out)
+            _rows.clip(Y, first, bound.size, bound, out)
         else:
-            groups.clip(0, level.size, level, out)
+            groups.clip(0, bound.size, bound, out)
     return highest, theta / scale, n_iter
 
 
@@ -193,7 +192,7 @@ def statistics(Y, axis):
 
 
 @np.errstate(all="ignore")
-def project(Y, radius, axis, out, metric=None, weights=None):
+def project(Y, radius, axis, out, metric=None, weights=None, members=None):
     """Project C-contiguous Y into C-contiguous out, which may be Y.
 
     Parameters
@@ -207,6 +206,9 @@ def project(Y, radius, axis, out, metric=None, weights=None):
     metric, weights : ndarray of shape (n_groups,), default=None
         Float64 and positive: the weights of the groups in the squared distance and in
         the norm. None where all are 1.
+    members : Members, default=None
+        The rows of each group, for axis 1; rows of no group go to out as they are. None
+        where every row or column is a group.
 
     Returns
     -------
@@ -226,12 +228,15 @@ def project(Y, radius, axis, out, metric=None, weights=None):
     Y = _read_only(Y)
     if Y.size == 0 or radius == 0:
         return _project_trivially(Y, axis, out)
-    if metric is not None or weights is not None:
-        ones = np.ones(Y.shape[1 - axis])
+    n_groups = Y.shape[1 - axis] if members is None else members.starts.size - 1
+    if metric is not None or weights is not None or members is not None:
+        ones = np.ones(n_groups)
         metric = _read_only(ones if metric is None else metric)
         weights = _read_only(ones if weights is None else weights)
-    level = np.empty(Y.shape[1 - axis], Y.dtype)
-    rest = metric, weights, out, make_room(level)
+    level = np.empty(n_groups, Y.dtype)
+    room = make_room(level, None if members is None else len(Y))
+    weighted = metric if members is None else members
+    rest = metric, weights, weighted, out, room
     highest, theta, n_iter = run_drive(Y, axis, radius, 1.0, *rest)
     if n_iter > 0:
         return theta, level, n_iter
@@ -243,7 +248,7 @@ def project(Y, radius, axis, out, metric=None, weights=None):
     scale = scale_of(highest, Y.dtype)
     scaled = _read_only(Y * Y.dtype.type(scale))
     _, theta, n_iter = run_drive(scaled, axis, radius, scale, *rest)
-    bound = np.expand_dims(level, axis)
+    bound = np.expand_dims(room.bound, axis)
     np.clip(Y, -bound, bound, out=out)
     return theta, level, n_iter
 
@@ -254,19 +259,21 @@ class ProjectionInMetric:
     For many small matrices: the room that the kernels need is made once.
     """
 
-    def __init__(self, metric):
-        self.metric = _read_only(metric)
-        self.ones = _read_only(np.ones(metric.size))
-        self.room = make_room(np.empty(metric.size))
+    def __init__(self, metric, weights=None, members=None):
+        weights = np.ones(metric.size) if weights is None else weights
+        self.weights = _read_only(metric), _read_only(weights), members
+        self.weighted = self.weights[0] if members is None else members
+        n_rows = None if members is None else members.rows.size
+        self.room = make_room(np.empty(metric.size), n_rows)
 
     def __call__(self, Y, radius):
         """Return the projection of C-contiguous Y."""
         out = np.empty_like(Y)
         if Y.size:
-            weighted = self.metric, self.ones, out, self.room
-            *_, n_iter = drive(_read_only(Y), None, 1, radius, 1.0, *weighted)
+            rest = *self.weights[:2], self.weighted, out, self.room
+            *_, n_iter = drive(_read_only(Y), None, 1, radius, 1.0, *rest)
             if n_iter == 0:  # in the ball, or out of the range of the kernels
-                project(Y, radius, 1, out, self.metric)
+                project(Y, radius, 1, out, *self.weights)
         return out
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._compile import SUM, bits, inlined, kernel
+from ._members import has_members, row_at, size_of, span
 
 # A net under the proof in docs/projection.md, which is free of rounding; two to
 # seven iterations are usual, and the result is in the ball whatever their number.
@@ -33,6 +34,7 @@ class Room(NamedTuple):
     state: np.ndarray
     level: np.ndarray  # largest entry of every group, then the final level
     level_bits: np.ndarray  # the same, read as integers: see `bits`
+    bound: np.ndarray  # the level of the group of every row; infinite without a group
 
 
 # Rows of `places`: the groups that are left; those to look at, as places among them.
@@ -45,19 +47,21 @@ ROWS, VISIT = range(2)
 SUMS, TOTAL, SLOPE, AT, GAP, MU, SCRATCH, COST, WEIGHT, LANE, ERROR = range(11)
 
 
-def make_room(level):
-    """Make room for groups whose levels go into an array."""
+def make_room(level, n_rows=None):
+    """Make room for groups whose levels go into an array, with rows that are others."""
     n_groups = level.size
+    bound = level if n_rows is None else np.full(n_rows, np.inf, level.dtype)
     return Room(
         np.empty((2, n_groups), np.intp),
         np.empty((11, max(n_groups, LANES))),
         level,
         bits(level),
+        bound,
     )
 
 
-# `weighted` tells kernels whether groups have weights: None, or else any array. They
-# are compiled for each of the two, and a factor of 1 is left out.
+# Kernels are compiled for each of the values that `weighted` may have: see _members.py.
+# Where it is None, a factor of 1 is left out.
 
 
 @kernel()
@@ -181,7 +185,11 @@ def set_levels(n, theta, size, weighted, room):
             * room.state[SLOPE, g]
             / weight_of(weighted, i, room)
         )
-        flat = (room.state[SUMS, g] - theta) * cost_of(weighted, i, room) / size
+        flat = (
+            (room.state[SUMS, g] - theta)
+            * cost_of(weighted, i, room)
+            / size_of(weighted, i, size)
+        )
         level = last if last > flat else flat
         room.state[MU, g] = level if flat > 0.0 else 0.0
 
@@ -235,6 +243,7 @@ def first_tangent(g, theta, size, peaked, weighted, room):
         cost_of(weighted, i, room),
         weight_of(weighted, i, room) * cost_of(weighted, i, room),
     )
+    size = size_of(weighted, i, size)
     room.state[TOTAL, g], room.state[SLOPE, g] = room.state[SUMS, g], unit / size
     peak = room.level[g] / cost
     if peaked and peak - theta > (room.state[SUMS, g] - theta) / size:
@@ -244,10 +253,11 @@ def first_tangent(g, theta, size, peaked, weighted, room):
 @inlined
 def guess_level(g, theta, line, size, weighted, room):
     """Set mu to a guess of the level at theta; 0 where there is no use in one."""
+    i = np.uintp(room.places[ROWS, g])
     flat = (
         (room.state[SUMS, g] - theta)
-        * cost_of(weighted, np.uintp(room.places[ROWS, g]), room)
-        / size
+        * cost_of(weighted, i, room)
+        / size_of(weighted, i, size)
     )
     guess = line[0] + line[1] * flat
     lives = 0.0 < theta < room.state[SUMS, g] < np.inf
@@ -310,10 +320,11 @@ def fit_levels(n, theta, size, weighted, room):
     """Line, by least squares, of the levels over those if all entries were clipped."""
     number = mean = mean_flat = variance = covariance = 0.0
     for g in range(n):
+        i = np.uintp(room.places[ROWS, g])
         flat = (
             (room.state[SUMS, g] - theta)
-            * cost_of(weighted, np.uintp(room.places[ROWS, g]), room)
-            / size
+            * cost_of(weighted, i, room)
+            / size_of(weighted, i, size)
         )
         room.state[SCRATCH, g] = flat
         lives = 1.0 if room.state[MU, g] > 0.0 else 0.0
@@ -331,6 +342,16 @@ def fit_levels(n, theta, size, weighted, room):
 
 
 # The end --------------------------------------------------------------------------
+
+
+@inlined
+def settle_bounds(weighted, room):
+    """Set the bound of every row to the level of its group."""
+    if has_members(weighted):
+        for g in range(room.level.size):
+            start, stop = span(weighted, g)
+            for place in range(start, stop):
+                room.bound[row_at(weighted, place)] = room.level[g]
 
 
 @inlined
@@ -383,3 +404,4 @@ def finish(n, theta, radius, scale, weighted, room):
     while norm_of_levels(weighted, room) > radius:
         for i in range(level.size):
             as_bits[i] -= as_bits[i] > 0
+    settle_bounds(weighted, room)

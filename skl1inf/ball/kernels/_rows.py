@@ -16,6 +16,7 @@ from ._levels import (
     list_visits,
     update,
 )
+from ._members import has_members, row_at, span
 
 # Sums are taken in float64 over partial sums of this many entries in the array's own
 # dtype, spread over the lanes of a vector: rounding stays small.
@@ -56,6 +57,27 @@ def row_largest(Y, i):
         entry = bits(abs(Y[i, np.uintp(j)]))
         top = entry if entry > top else top
     return floats(top)
+
+
+@inlined
+def group_sum(Y, i, weighted):
+    """Sum of the magnitudes of a group."""
+    start, stop = span(weighted, i)
+    total = 0.0
+    for place in range(start, stop):
+        total += row_sum(Y, row_at(weighted, place))
+    return total
+
+
+@inlined
+def group_largest(Y, i, weighted):
+    """Largest magnitude of a group."""
+    start, stop = span(weighted, i)
+    top = Y.dtype.type(0)
+    for place in range(start, stop):
+        largest = row_largest(Y, row_at(weighted, place))
+        top = largest if largest > top else top
+    return top
 
 
 @kernel(fastmath=FINITE)
@@ -113,6 +135,20 @@ def row_above(Y, i, level, base):
     return total, count, nearest
 
 
+@inlined
+def group_above(Y, i, level, base, weighted):
+    """Sum, number and distance of a group."""
+    start, stop = span(weighted, i)
+    total, count, nearest = 0.0, 0.0, np.inf
+    for place in range(start, stop):
+        row = row_at(weighted, place)
+        part, number, distance = row_above(Y, row, level, base)
+        total += part
+        count += number
+        nearest = distance if distance < nearest else nearest
+    return total, count, nearest
+
+
 @kernel(fastmath=FINITE)
 def add_above_four(Y, rows, levels, bases):
     """add_above of four whole rows, which have vectors to share that one can't fill."""
@@ -150,7 +186,7 @@ def refine(Y, start, stop, theta, weighted, room):
     """Tangents at mu of the rows that are listed; tell whether any is new."""
     changed, visit = False, room.places[VISIT]
     eps = eps_of(Y.itemsize)
-    if Y.shape[1] <= SHORT:
+    if Y.shape[1] <= SHORT and not has_members(weighted):
         last = stop - 1
         for k in range(start, stop, 4):
             # The last one again, where less than four are left.
@@ -162,7 +198,8 @@ def refine(Y, start, stop, theta, weighted, room):
         g = visit[k]
         level = Y.dtype.type(room.state[MU, g])
         base = base_of(g, level, weighted, room)
-        found = row_above(Y, np.uintp(room.places[ROWS, g]), level, base)
+        i = np.uintp(room.places[ROWS, g])
+        found = group_above(Y, i, level, base, weighted)
         changed |= update(g, found, level, base, theta, eps, weighted, room)
     return changed
 
@@ -177,17 +214,17 @@ def measure(Y, start, stop, theta, line, peaked, weighted, room):
     """
     size = Y.shape[1]
     highest, finite = 0.0, True
-    block = 1 + BLOCK // size
+    block = 1 + BLOCK * room.level.size // Y.size
     for first in range(start, stop, block):
         last = first + block if first + block < stop else stop
         for g in range(first, last):
             i = np.uintp(room.places[ROWS, g])
-            total = row_sum(Y, i)
+            total = group_sum(Y, i, weighted)
             highest = total if total > highest else highest
             finite &= total < np.inf
             room.state[SUMS, g] = total / cost_of(weighted, i, room)
             if peaked:
-                room.level[g] = row_largest(Y, i)
+                room.level[g] = group_largest(Y, i, weighted)
         for g in range(first, last):
             first_tangent(g, theta, size, peaked, weighted, room)
             guess_level(g, theta, line, size, weighted, room)
