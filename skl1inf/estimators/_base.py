@@ -28,6 +28,9 @@ from ._units import Units
 # Weights are in float32.
 SMALLEST_RADIUS = float(np.finfo(np.float32).tiny)
 
+# The deviation of a kept feature for the network.
+_STRETCH = 10.0
+
 # The search of the radius for a number of features: at most so many trainings, until
 # the logarithm of the number is that close; the longest step of the log-radius.
 _TRIALS, _CLOSE, _LONGEST = 6, 0.1, 1.5
@@ -152,6 +155,8 @@ class Data:
         everything = samples is None and len(kept) == len(self.sample_weight)
         data = self if everything else self.take_samples(kept)
         scaling = Scaling.of(data.matrix, weight, selector.standardize)
+        if not (target.reconstructs or selector.reconstruction_weight):
+            scaling = scaling.stretched(self.groups.kept)
         data = data.with_groups(data._weighted_groups(target, scaling, selector))
         distances = partial(data.matrix.squared_norms, scaling.mean, scaling.inverse)
         return PreparedData(data, target.arranged(distances), scaling)
@@ -204,6 +209,14 @@ class Scaling:
         if not standardize:
             mean, scale = np.zeros_like(mean), np.ones_like(scale)
         return cls(mean, scale, constant)
+
+    def stretched(self, kept):
+        """Return the same where the kept columns have a large deviation.
+
+        The bound of a row of weights is then far, also at a small radius, and a few
+        steps get there.
+        """
+        return replace(self, scale=np.where(kept, self.scale / _STRETCH, self.scale))
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         The biases of the encoder.
 
     mean_, scale_ : ndarray of shape (n_features,)
-        The standardisation.
+        The standardisation: the encoder sees ``(X - mean_) / scale_``. A kept feature
+        has a deviation of 10 there (see the Notes).
 
     classes_ : ndarray of shape (n_classes,)
         The class labels. Only where the target is classes.
@@ -233,7 +234,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     classes or half the mean squared error of standardised numbers (0 without a target,
     where :math:`\rho` is 1 and the columns of U have norm 1). W has a row a feature;
     without `feature_groups` every feature j is a group of weight 1. The row of a kept
-    feature has a bound of its own, :math:`\max_k |W_{jk}| \le C`.
+    feature has a bound of its own, :math:`\max_k |W_{jk}| \le C`. It is trained
+    first and, unless the decoder is trained, standardised to a deviation of 10, so that
+    no other feature gets what the kept ones explain.
 
     With :math:`L_t` the loss and :math:`C_t` the radius of pass t, a feature i of
     classes has the importance
