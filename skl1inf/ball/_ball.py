@@ -78,12 +78,10 @@ class L1InfBall(Ball):
 
     def shrink_in_metric(self, W, metric, theta):
         """Return the proximal point of theta times the norm, in that metric."""
-        from .kernels import shrink_in_metric
+        from .kernels import shrink
 
         W = np.maximum(W, 0) if self.positive else np.ascontiguousarray(W)
-        shrunk = np.empty_like(W)
-        shrink_in_metric(W, metric, float(theta), shrunk)
-        return shrunk
+        return shrink(W, theta / metric)
 
     def sizes(self, W):
         """Return the largest absolute entry of every row."""

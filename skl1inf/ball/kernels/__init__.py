@@ -2,7 +2,7 @@
 
 from ._driver import ProjectionInMetric, compensated, project, statistics
 from ._members import Members, members_of
-from ._shrink import shrink_in_metric
+from ._shrink import shrink
 
 __all__ = [
     "Members",
@@ -10,6 +10,6 @@ __all__ = [
     "compensated",
     "members_of",
     "project",
-    "shrink_in_metric",
+    "shrink",
     "statistics",
 ]

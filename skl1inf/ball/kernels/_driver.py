@@ -288,7 +288,7 @@ def _project_trivially(Y, axis, out):
 
 
 @np.errstate(all="ignore")
-def final_levels(total, slope, theta, radius, scale, dtype):
+def final_levels(total, slope, theta, radius, scale, dtype, weights=None):
     """Levels mu, rounded to the dtype, that l1inf_norm adds up to the radius at most.
 
     The tangents and theta are those of the matrix times scale.
@@ -297,7 +297,10 @@ def final_levels(total, slope, theta, radius, scale, dtype):
     room = make_room(np.empty(n, dtype))
     take_every(1, n, room)
     room.state[TOTAL, :n], room.state[SLOPE, :n] = total, slope
-    finish(n, theta, radius, scale, None, room)
+    if weights is not None:
+        weights = _read_only(weights)
+        set_weights(weights, weights, room)
+    finish(n, theta, radius, scale, weights, room)
     return room.level
 
 
