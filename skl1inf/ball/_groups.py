@@ -89,14 +89,14 @@ class GroupedBall(Ball):
         """Replace every replica by the nearest point of its ball."""
         from ._tensors import project_into
 
-        for r, limit in enumerate(radius.tolist()):
+        for r, (replica, limit) in enumerate(zip(W, radius.tolist(), strict=True)):
             projection = self._projection(r)
             if len(projection.weights):
-                project_into(W[r], projection, W[r], limit, 1, (2,))
-        replica, row = np.broadcast_to(self._groups < 0, W.shape[:2]).nonzero()
-        if len(row):
-            limits = radius[replica, None]
-            W[replica, row] = W[replica, row].clamp(-limits, limits)
+                project_into(replica, projection, replica, limit, 1, (2,))
+        replicas, kept = self._rows_like(W).places_of_kept()
+        if len(kept):
+            limits = radius[replicas, None].to(W.dtype)
+            W[replicas, kept] = W[replicas, kept].clamp(-limits, limits)
 
     def project(self, W, radius):
         """Return the nearest point of an array, in the ball to the last bit."""
@@ -184,8 +184,15 @@ class _Rows:
                 from .kernels._segments import Segments
 
                 self.segments = Segments(self.members, self.group.size, values.device)
+        self._places = None
         # What a row takes of its group's share; the weight of its group.
         self.part, self.weight, self.kept = part, weight, kept
+
+    def places_of_kept(self):
+        """Return the replicas and the rows of the tensor's kept rows."""
+        if self._places is None:
+            self._places = self.kept.nonzero(as_tuple=True)
+        return self._places
 
     def where_kept(self, of_kept, of_others):
         """Take the one for the kept rows, the other for the others."""
