@@ -28,8 +28,9 @@ from ._units import Units
 # Weights are in float32.
 SMALLEST_RADIUS = float(np.finfo(np.float32).tiny)
 
-# The deviation of a kept feature for the network.
-_STRETCH = 10.0
+# The bound of the weights of a kept feature relative to the radius: far, also where the
+# radius is small.
+_REACH = 10.0
 
 # The search of the radius for a number of features: at most so many trainings, until
 # the logarithm of the number is that close; the longest step of the log-radius.
@@ -155,8 +156,6 @@ class Data:
         everything = samples is None and len(kept) == len(self.sample_weight)
         data = self if everything else self.take_samples(kept)
         scaling = Scaling.of(data.matrix, weight, selector.standardize)
-        if not (target.reconstructs or selector.reconstruction_weight):
-            scaling = scaling.stretched(self.groups.kept)
         data = data.with_groups(data._weighted_groups(target, scaling, selector))
         distances = partial(data.matrix.squared_norms, scaling.mean, scaling.inverse)
         return PreparedData(data, target.arranged(distances), scaling)
@@ -209,14 +208,6 @@ class Scaling:
         if not standardize:
             mean, scale = np.zeros_like(mean), np.ones_like(scale)
         return cls(mean, scale, constant)
-
-    def stretched(self, kept):
-        """Return the same where the kept columns have a large deviation.
-
-        The bound of a row of weights is then far, also at a small radius, and a few
-        steps get there.
-        """
-        return replace(self, scale=np.where(kept, self.scale / _STRETCH, self.scale))
 
 
 @dataclass(frozen=True)
@@ -281,7 +272,8 @@ class PreparedData:
         from ..network import Problem
 
         groups = self.groups
-        plain, grouped = L1InfBall(), GroupedBall(groups.labels, groups.weights)
+        plain = L1InfBall()
+        grouped = GroupedBall(groups.labels, groups.weights, reach=_REACH)
         return Problem(
             self.data.matrix,
             self.target,
@@ -289,6 +281,23 @@ class PreparedData:
             self.scaling.inverse,
             plain if groups.plain else grouped,
         )
+
+    def encoder(self, trained):
+        """Return the fitted attributes of the encoder.
+
+        Kept features are stretched to a deviation of 10, so that their weights, too,
+        are at most the radius.
+        """
+        (W, V), (b, c) = trained.coefs, trained.intercepts
+        kept, restored = self.groups.kept, self.target.restored
+        W[kept] /= _REACH
+        return {
+            "encoder_weights_": W,
+            "coefs_": [W, restored(V)],
+            "intercepts_": [b, restored(c)],
+            "mean_": self.scaling.mean,
+            "scale_": np.where(kept, self.scaling.scale / _REACH, self.scaling.scale),
+        }
 
     @property
     def varying(self):

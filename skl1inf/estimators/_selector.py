@@ -234,9 +234,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     classes or half the mean squared error of standardised numbers (0 without a target,
     where :math:`\rho` is 1 and the columns of U have norm 1). W has a row a feature;
     without `feature_groups` every feature j is a group of weight 1. The row of a kept
-    feature has a bound of its own, :math:`\max_k |W_{jk}| \le C`. It is trained
-    first and, unless the decoder is trained, standardised to a deviation of 10, so that
-    no other feature gets what the kept ones explain.
+    feature has a bound of its own, :math:`\max_k |W_{jk}| \le C`, which is far: a kept
+    feature is standardised to a deviation of 10. It is trained before the others, so
+    that no other feature gets what it explains.
 
     With :math:`L_t` the loss and :math:`C_t` the radius of pass t, a feature i of
     classes has the importance
@@ -444,12 +444,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         return units.take(units.containing(order), n_wanted, self.max_features)
 
     def _set_fitted(self, trained, prepared, order, selected):
-        (W, V), (b, c) = trained.coefs, trained.intercepts
-        restored = prepared.target.restored
-        self.coefs_, self.intercepts_ = [W, restored(V)], [b, restored(c)]
-        self.encoder_weights_ = self.coefs_[0]
+        vars(self).update(prepared.encoder(trained))
         self.feature_importances_ = trained.selection.importances
-        self.mean_, self.scale_ = prepared.scaling.mean, prepared.scaling.scale
         self.loss_curve_ = trained.loss_curve
         self.n_iter_ = len(trained.loss_curve)
         self.optimality_ = trained.optimality

@@ -205,14 +205,15 @@ def _with_kept_rows(data, problem, path, options):
     training.
     """
     network = _initial(data.Z.n_features, options, len(data.weight))
-    kept = problem.ball.dual_sizes(torch.zeros_like(network.W)).isinf()
-    if kept.any():
+    kept = problem.ball.kept(network.W)
+    if kept is not None:
         index = kept.nonzero()[:, 1].reshape(len(kept), -1)
         small = network.take_features(index)
         restricted = replace(problem, ball=problem.ball.restrict(index))
         descent = Descent(small, data.take_features(index), restricted, options)
         n_passes = min(_PASSES_OF_KEPT, options.max_iter)
-        descent.settle(radius_of_each(path.max(), data), n_passes, Course(Silent()))
+        limits = radius_of_each(path.max(), data)
+        descent.settle(limits, n_passes, Course(Silent()))
         put_features(network.W, index, small.W)
     return network
 
