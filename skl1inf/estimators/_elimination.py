@@ -206,8 +206,8 @@ def backward_elimination(
     The targets are regressed on the standardised features, on their products of two and
     on the terms that a screen has found, so that features count that only matter
     together. The feature with the smallest sum of squared coefficients leaves [1]_; of
-    two equals, the latter. A group leaves whole, by the sum over its features over its
-    weight.
+    two equals, the latter. A group leaves whole, by the variance of what its features
+    predict together, over its weight.
 
     Parameters
     ----------
@@ -254,8 +254,11 @@ def backward_elimination(
         for half, more in zip(pairs, found.pairs.T, strict=True)
     )
     S, C = _moments(X, T, weight, pairs, found.terms, product_scale, fixed)
+    several = np.flatnonzero(np.bincount(groups) > 1)
+    together = {g: _Group(S, np.flatnonzero(groups == g)) for g in several}
     # Ridge penalty: 1.
     S[np.diag_indices_from(S)] += 1.0
+    terms = np.arange(len(S))
     gone, leaving = np.zeros(n_groups, dtype=bool), []
     for _ in range(n_groups):
         factor = linalg.cho_factor(S, check_finite=False)
@@ -263,6 +266,9 @@ def backward_elimination(
         share = np.square(coef).sum(axis=1)
         saliency = np.bincount(first, share, n_groups)
         saliency += np.bincount(second, np.where(first == second, 0, share), n_groups)
+        for g in several[~gone[several]]:
+            of_group = coef[np.searchsorted(terms, together[g].columns)]
+            saliency[g] += together[g].common(of_group)
         if group_weights is not None:
             saliency /= group_weights
         saliency[gone] = np.inf
@@ -271,7 +277,25 @@ def backward_elimination(
         gone[leaves] = True
         left = np.flatnonzero((first != leaves) & (second != leaves))
         S, C, first, second = S[left][:, left], C[left], first[left], second[left]
+        terms = terms[left]
     return np.array(leaving[::-1], dtype=int)
+
+
+class _Group:
+    """A group of several columns, with the covariances of all columns.
+
+    Its saliency is the variance of what its columns predict together: columns that are
+    correlated share their coefficients.
+    """
+
+    def __init__(self, covariance, columns):
+        R = covariance[np.ix_(columns, columns)]
+        self.columns = columns
+        self.covariance = R - np.diag(R.diagonal())
+
+    def common(self, coef):
+        """Return what covariances add to the sum of squared coefficients."""
+        return (coef * (self.covariance @ coef)).sum()
 
 
 def _moments(X, T, weight, pairs, terms, product_scale=1.0, fixed=None):
