@@ -139,6 +139,24 @@ class FeatureGroups:
         given = np.where(np.isnan(self.weights), default, self.weights)
         return replace(self, weights=given)
 
+    def check_budget(self, max_features):
+        """Raise ValueError if no group has as few features as `max_features`."""
+        if max_features is None:
+            return
+        smallest = int(np.bincount(self.labels[~self.kept]).min())
+        if smallest > max_features:
+            raise ValueError(
+                f"max_features={max_features} is too small: the smallest group of "
+                f"feature_groups has {smallest} features, and groups are not cut."
+            )
+
+    def ranking(self, of_features):
+        """Return the ranks of the groups, 1 the best, by the ranks of the features."""
+        best = np.full(self.n_groups, len(self.labels))
+        free = ~self.kept
+        np.minimum.at(best, self.labels[free], of_features[free])
+        return best.argsort().argsort() + 1
+
     def check_kept_vary(self, constant):
         """Raise ValueError if a kept feature is constant."""
         flat = np.flatnonzero(self.kept & constant)

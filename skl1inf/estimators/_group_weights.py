@@ -46,7 +46,7 @@ _N_NODES, _N_POINTS = 400, 300
 _ALIKE = 0.005
 
 # Newton's method stops where the probabilities are so near to one another.
-_TOLERANCE, _MAX_ITER = 1e-3, 50
+_TOLERANCE, _MAX_ITER = 1e-3, 20
 
 
 def default_weights(groups, columns, sample_weight, degrees):
@@ -140,7 +140,7 @@ def balanced_weights(sizes, degrees, freedom):
         first = _log_probability(log_F, counts @ log_F)
         shifted = _log_cdf(tails, log_weights + 1e-4, t)
         slope = (_log_probability(shifted, counts @ log_F) - first) / 1e-4
-        excess = first + np.log(counts.sum())
+        excess = first - np.log(counts @ np.exp(first) / counts.sum())
         log_weights -= np.clip(excess / slope, -0.3, 0.3)
         log_weights -= log_weights[0]
         if np.ptp(excess) < _TOLERANCE:
