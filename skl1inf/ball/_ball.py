@@ -31,6 +31,13 @@ class Ball(Protocol):
         norm.
         """
 
+    def kept(self, W):
+        """Return the mask of the rows that take nothing of the radius, or None.
+
+        It is of shape (n_replicas, n_rows). Each such row has a bound of its own.
+        """
+        return None
+
     def norm(self, W):
         """Return the norm of every replica, (n_replicas,)."""
         return self.sizes(W).sum(-1)

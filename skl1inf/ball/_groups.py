@@ -10,7 +10,7 @@ class GroupedBall(Ball):
     """The l1,inf ball whose rows live and die in groups.
 
     It is ``{W : sum_g w_g max_{i in g, j} |W_ij| <= radius}``. Each kept row i has a
-    bound of its own, ``max_j |W_ij| <= radius``, so that nothing is unbounded.
+    bound of its own, ``max_j |W_ij| <= reach * radius``, so that nothing is unbounded.
 
     Parameters
     ----------
@@ -20,12 +20,24 @@ class GroupedBall(Ball):
         The w_g, positive.
     positive : bool, default=False
         Whether it is the non-negative part of the ball; see `L1InfBall`.
+    reach : float, default=1.0
+        The bound of the kept rows relative to the radius.
     """
 
-    def __init__(self, groups, weights, positive=False):
-        self.positive = positive
+    def __init__(self, groups, weights, positive=False, reach=1.0):
+        self.positive, self.reach = positive, reach
         groups = np.asarray(groups, dtype=np.intp)[None]
         self._set_groups(groups, np.asarray(weights, dtype=float))
+
+    @property
+    def groups(self):
+        """The group of every row of an array, an index of `weights`."""
+        return self._groups[0]
+
+    @property
+    def weights(self):
+        """The weights of the groups that have rows."""
+        return self._weights
 
     def _set_groups(self, groups, weights):
         """Set the group of every row, (n_replicas, n_rows), and the groups' weights.
@@ -51,7 +63,7 @@ class GroupedBall(Ball):
         index = np.atleast_2d(_as_array(index))
         groups = np.broadcast_to(self._groups, (len(index), self._groups.shape[1]))
         part = GroupedBall.__new__(GroupedBall)
-        part.positive = self.positive
+        part.positive, part.reach = self.positive, self.reach
         part._set_groups(np.take_along_axis(groups, index, 1), self._weights)
         return part
 
@@ -95,7 +107,7 @@ class GroupedBall(Ball):
                 project_into(replica, projection, replica, limit, 1, (2,))
         replicas, kept = self._rows_like(W).places_of_kept()
         if len(kept):
-            limits = radius[replicas, None].to(W.dtype)
+            limits = self.reach * radius[replicas, None].to(W.dtype)
             W[replicas, kept] = W[replicas, kept].clamp(-limits, limits)
 
     def project(self, W, radius):
@@ -122,11 +134,16 @@ class GroupedBall(Ball):
         """Return what every row takes of the radius: an equal part of its group's.
 
         All rows of a group that lives are alive. Kept rows take nothing: their sizes
-        are their largest absolute entries.
+        are their largest absolute entries over the reach.
         """
         rows, largest = self._rows_like(W), _largest(W)
         share = rows.reduce("maximum", largest) * rows.part
-        return rows.where_kept(largest, share)
+        return rows.where_kept(largest / self.reach, share)
+
+    def kept(self, W):
+        """Return the mask of the kept rows, (n_replicas, n_rows), None without any."""
+        mask = self._rows_like(W).kept
+        return mask if mask.any() else None
 
     def norm(self, W):
         """Return the norm of every replica, in which kept rows have no part."""
@@ -145,12 +162,13 @@ class GroupedBall(Ball):
     def dual_norm(self, G):
         """Return the largest ``-<G, W>`` of the points W of the ball of radius 1.
 
-        The largest dual size of a group, and the l1 norms of the kept rows.
+        The largest dual size of a group, and the l1 norms of the kept rows times the
+        reach.
         """
         rows, lowering = self._rows_like(G), self._lowering(G)
         of_groups = rows.reduce("add", lowering) / rows.weight
         of_groups = of_groups.max(-1) if rows.xp is np else of_groups.amax(-1)
-        return of_groups + rows.where_kept(lowering, 0.0).sum(-1)
+        return of_groups + self.reach * rows.where_kept(lowering, 0.0).sum(-1)
 
     def _lowering(self, G):
         """Return how fast the loss falls along every row alone."""

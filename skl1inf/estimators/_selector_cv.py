@@ -278,6 +278,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             )
         data = Data.validate(selector, X, y, sample_weight, self.estimator)
         prepared = data.prepare(selector)
+        data = data.with_groups(prepared.groups)
         options = training_options(selector, prepared.target, prepared.n_features)
         estimator = self._judge(data.kind, centre=data.matrix.can_be_centred)
         given = None if sample_weight is None else data.sample_weight
@@ -305,6 +306,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             (path,) = follow(selector, [prepared], radii, options, progress)
             judged = self._cross_validate(folds, progress)
         self._set_fitted(path, judged, [test for _, test in folds.splits])
+        self._set_groups(prepared.groups)
         validate_data(self, X, skip_check_array=True)  # names and number
         path.feature_names = getattr(self, "feature_names_in_", None)
         return self
