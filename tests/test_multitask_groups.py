@@ -139,15 +139,16 @@ def test_objective_agrees_with_an_interior_point_method(seed):
     assert not positive or W[labels < len(weights)].min() >= 0
 
 
+@pytest.mark.parametrize("precompute", [False, True])
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_kept_features_are_eliminated_as_by_regressing_them_out(container):
+def test_kept_features_are_eliminated_as_by_regressing_them_out(container, precompute):
     """The theorem of Frisch, Waugh and Lovell."""
     X, Y, labels, weights, kept = make_problem(0, n_kept=3)
     X[X < 0] = 0
     X[:, kept[2]] = 2 * X[:, kept[0]] - X[:, kept[1]]
     options = {"radius": 1.5, "tol": 1e-12, "group_weights": weights}
     model = L1InfMultiTaskRegressor(
-        feature_groups=labels, keep_features=kept, **options
+        feature_groups=labels, keep_features=kept, precompute=precompute, **options
     ).fit(container(X), Y)
     rest = np.setdiff1d(np.arange(X.shape[1]), kept)
     K = X[:, kept]
