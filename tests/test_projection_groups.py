@@ -1,5 +1,7 @@
 """The l1,inf ball with groups of rows, weights and kept rows."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -535,6 +537,13 @@ def test_restrict_keeps_what_concerns_the_rows():
     torch.testing.assert_close(
         twice.dual_norm(Y[:, : size - 2]), once.dual_norm(Y[:, : size - 2])
     )
+
+
+def test_a_ball_that_has_been_used_can_be_pickled():
+    ball, _, _, Y, radius = ball_problem(2)
+    ball.project_(Y, radius)
+    norm = ball.norm(Y)
+    assert torch.equal(pickle.loads(pickle.dumps(ball)).norm(Y), norm)
 
 
 def test_a_ball_of_kept_rows_alone():

@@ -191,20 +191,28 @@ class _Rows:
         part, weight, kept = (
             each.reshape(shape) for each in (weight / number, weight, self.group < 0)
         )
-        self.xp, self.segments = np, None
+        self.segments = None
         if not isinstance(values, np.ndarray):
             import torch
 
-            self.xp = torch
             part, weight = values.new_tensor(part), values.new_tensor(weight)
             kept = torch.from_numpy(kept).to(values.device)
             if not values.is_cpu:
                 from .kernels._segments import Segments
 
                 self.segments = Segments(self.members, self.group.size, values.device)
-        self._places = None
         # What a row takes of its group's share; the weight of its group.
         self.part, self.weight, self.kept = part, weight, kept
+        self._places = None
+
+    @property
+    def xp(self):
+        """The module of arrays or that of tensors."""
+        if isinstance(self.kept, np.ndarray):
+            return np
+        import torch
+
+        return torch
 
     def places_of_kept(self):
         """Return the replicas and the rows of the tensor's kept rows."""
