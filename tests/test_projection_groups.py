@@ -212,8 +212,8 @@ def test_one_row_a_group_is_the_plain_projection(axis, dtype):
 def test_groups_of_very_unequal_sizes(dtype, share):
     """A sample of the groups is projected first, which may contain the large one."""
     rng = np.random.default_rng(0)
-    Y = rng.standard_normal((2000, 5)).astype(dtype)
-    groups = rng.permutation(np.maximum(np.arange(2000) - 1000, 0))
+    Y = rng.standard_normal((1200, 5)).astype(dtype)
+    groups = rng.permutation(np.maximum(np.arange(1200) - 600, 0))
     radius = share * l1inf_norm(Y, groups=groups)
     P = project_l1inf(Y, radius, groups=groups)
     expected = bisection_projection(Y, radius, groups=groups)
@@ -314,7 +314,7 @@ def test_cuda_agrees(given_by, dtype):
 
 @pytest.mark.parametrize("given_by", ["groups", "weights", "both"])
 @pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.95])
+@pytest.mark.parametrize("share", [0.05, 0.6])
 def test_gradient_agrees_with_finite_differences(given_by, axis, share):
     problem = Problem(4, 7, 4, given_by)
     Y = torch.from_numpy(problem.Y if axis == 1 else problem.Y.T.copy())

@@ -52,18 +52,16 @@ class _Rows:
     """Every row, or column, is a group of weight 1."""
 
     def total(self, rows):
-        """Add up one number a row over its group, for every row."""
+        """Add up one number a row over its group; give every row the sum."""
         return rows
 
     def largest(self, rows):
-        """Take the largest over the group of every row."""
+        """Take the largest over its group; give it to every row."""
         return rows
 
     def theta(self, share, of_level):
-        """Give t, from the 1 / k_g and the a_g; shares are 0 where k_g is."""
-        # Below is 0 only where nothing is clipped.
-        below = share.sum()
-        return (share * of_level).sum() / torch.where(below > 0, below, 1)
+        """Give t, from the 1 / k_g, 0 where k_g is, and the a_g."""
+        return _ratio(share * of_level, share)
 
     def loss(self, theta):
         """Give w_g t."""
@@ -74,32 +72,39 @@ class _GroupsOfRows:
     """The groups and weights of a ball, for numbers of shape (n_rows, 1) or (1, n)."""
 
     def __init__(self, ball, like):
-        n_rows = like.numel()
-        self.segments = Segments(ball.members, n_rows, like.device)
+        self.segments = Segments(ball.members, like.numel(), like.device)
         # Only their ratios matter.
         weights = torch.from_numpy(ball.weights / ball.weights.max()).to(like)
-        self.weights = self.segments.spread(weights, 0).reshape(like.shape)
-        number = torch.as_tensor(self.segments.n_members, device=like.device)
-        once = 1 / number.to(like.dtype).expand(len(ball.weights))
-        self.once = self.segments.spread(once, 0).reshape(like.shape)
+        self.weights = self._to_rows(weights, like.shape)
+        # Of the rows of a group, so that sums over rows count every group once.
+        once = 1 / (torch.ones_like(weights) * self.segments.n_members)
+        self.once = self._to_rows(once, like.shape)
 
     def total(self, rows):
-        return self._reduce(self.segments.total, rows)
+        """Add up one number a row over its group; give every row the sum."""
+        return self._to_rows(self.segments.total(rows.reshape(-1)), rows.shape)
 
     def largest(self, rows):
-        return self._reduce(self.segments.largest, rows)
-
-    def _reduce(self, reduce, rows):
-        groups = reduce(rows.reshape(-1))
-        return self.segments.spread(groups, 0).reshape(rows.shape)
+        """Take the largest over its group; give it to every row."""
+        return self._to_rows(self.segments.largest(rows.reshape(-1)), rows.shape)
 
     def theta(self, share, of_level):
-        share = self.once * self.weights * share  # every group counts once
-        below = (share * self.weights).sum()
-        return (share * of_level).sum() / torch.where(below > 0, below, 1)
+        """Give t, from the 1 / k_g, 0 where k_g is, and the a_g."""
+        share = self.once * self.weights * share
+        return _ratio(share * of_level, share * self.weights)
 
     def loss(self, theta):
+        """Give w_g t."""
         return self.weights * theta
+
+    def _to_rows(self, groups, shape):
+        return self.segments.spread(groups, 0).reshape(shape)
+
+
+def _ratio(above, below):
+    """Give the ratio of two sums; 0 where the second is, as nothing is clipped."""
+    below = below.sum()
+    return above.sum() / torch.where(below > 0, below, 1)
 
 
 PLAIN = _Rows()

@@ -129,4 +129,4 @@ class WeightedL1Inf:
     def _metric_of_groups(self, metric):
         if self.members is None:
             return metric
-        return metric[self.members.rows[self.members.starts[:-1]]]
+        return self.members.first(metric)

@@ -70,9 +70,9 @@ class Groups:
         return max(self.map(run, bounds[:-1], bounds[1:]))
 
 
-def threads_that_pay(Y, axis):
+def threads_that_pay(Y, n_groups):
     """Give the number of threads to use on Y."""
-    parts = min(Y.size // ENTRIES_PER_THREAD, Y.shape[1 - axis])
+    parts = min(Y.size // ENTRIES_PER_THREAD, n_groups)
     return min(parts, threads_allowed()) if parts > 1 else 1
 
 
@@ -96,14 +96,14 @@ def limits(itemsize):
 
 @kernel()
 def drive(Y, groups, axis, radius, scale, metric, weights, weighted, out, room):
-    """Project Y, which was multiplied by a scale, into out if this is 1.
+    """Project Y, which was multiplied by a scale, into out if this is 1 and out given.
 
     Where `groups` is None they are rows in one thread: this is how it is compiled.
     Sets the levels to those of what they were; to their largest entries if they are in
     the ball or if the largest sum is out of the limits. Returns this sum, theta and the
     number of iterations, which is 0 in these two cases.
     """
-    level, bound = room.level, room.bound
+    level = room.level
     if metric is not None:
         set_weights(metric, weights, room)
     low, high = limits(Y.itemsize)
@@ -144,17 +144,17 @@ def drive(Y, groups, axis, radius, scale, metric, weights, weighted, out, room):
         theta = theta if theta < np.inf else 0.0
         step, peaked = 1, theta == 0.0
     finish(n, theta, radius, scale, weighted, room)
-    if scale == 1.0:
+    if out is not None and scale == 1.0:
         if groups is None:
-            _rows.clip(Y, first, bound.size, bound, out)
+            _rows.clip(Y, first, level.size, level, out)
         else:
-            groups.clip(0, bound.size, bound, out)
+            groups.clip(0, level.size, level, out)
     return highest, theta / scale, n_iter
 
 
 def run_drive(Y, axis, *arguments):
     """Run `drive`: compiled as a whole, or with kernels in threads."""
-    parts = threads_that_pay(Y, axis)
+    parts = threads_that_pay(Y, arguments[-1].level.size)
     if axis == 1 and parts == 1:
         return drive(Y, None, axis, *arguments)
     with ThreadPoolExecutor(parts) as pool:
@@ -183,7 +183,7 @@ def statistics(Y, axis):
         return np.zeros(n_groups), level
     room = make_room(level)
     take_every(1, n_groups, room)
-    parts = threads_that_pay(Y, axis)
+    parts = threads_that_pay(Y, n_groups)
     with ThreadPoolExecutor(parts) as pool:
         groups = Groups(_read_only(Y), axis, pool, parts)
         highest = groups.measure(0, n_groups, 0.0, (0.0, 1.0), True, None, room)
@@ -233,24 +233,31 @@ def project(Y, radius, axis, out, metric=None, weights=None, members=None):
         ones = np.ones(n_groups)
         metric = _read_only(ones if metric is None else metric)
         weights = _read_only(ones if weights is None else weights)
+    laid, weighted, into = Y, metric, out
+    if members is not None:  # the result is clipped where the rows were
+        (laid, weighted), into = members.side_by_side(Y), None
     level = np.empty(n_groups, Y.dtype)
-    room = make_room(level, None if members is None else len(Y))
-    weighted = metric if members is None else members
-    rest = metric, weights, weighted, out, room
-    highest, theta, n_iter = run_drive(Y, axis, radius, 1.0, *rest)
-    if n_iter > 0:
-        return theta, level, n_iter
-    _check_finite(Y, highest)
-    if compensated(level if weights is None else level * weights) <= radius:
-        if out.ctypes.data != Y.ctypes.data:
-            np.copyto(out, Y)
-        return 0.0, level, 0
-    scale = scale_of(highest, Y.dtype)
-    scaled = _read_only(Y * Y.dtype.type(scale))
-    _, theta, n_iter = run_drive(scaled, axis, radius, scale, *rest)
-    bound = np.expand_dims(room.bound, axis)
-    np.clip(Y, -bound, bound, out=out)
+    rest = metric, weights, weighted, into, make_room(level)
+    highest, theta, n_iter = run_drive(_read_only(laid), axis, radius, 1.0, *rest)
+    if n_iter == 0:
+        _check_finite(laid, highest)
+        if compensated(level if weights is None else level * weights) <= radius:
+            if out.ctypes.data != Y.ctypes.data:
+                np.copyto(out, Y)
+            return 0.0, level, 0
+        scale = scale_of(highest, Y.dtype)
+        scaled = _read_only(laid * Y.dtype.type(scale))
+        _, theta, n_iter = run_drive(scaled, axis, radius, scale, *rest)
+        into = None
+    if into is None:
+        clip(Y, axis, level if members is None else members.spread(level, np.inf), out)
     return theta, level, n_iter
+
+
+def clip(Y, axis, level, out):
+    """Clip rows or columns at their levels."""
+    passes = _rows if axis == 1 else _columns
+    passes.clip(Y, 0, level.size, level, out)
 
 
 class ProjectionInMetric:
@@ -261,19 +268,24 @@ class ProjectionInMetric:
 
     def __init__(self, metric, weights=None, members=None):
         weights = np.ones(metric.size) if weights is None else weights
-        self.weights = _read_only(metric), _read_only(weights), members
-        self.weighted = self.weights[0] if members is None else members
-        n_rows = None if members is None else members.rows.size
-        self.room = make_room(np.empty(metric.size), n_rows)
+        self.metric, self.weights = _read_only(metric), _read_only(weights)
+        self.members = members
+        self.room = make_room(np.empty(metric.size))
 
     def __call__(self, Y, radius):
         """Return the projection of C-contiguous Y."""
         out = np.empty_like(Y)
-        if Y.size:
-            rest = *self.weights[:2], self.weighted, out, self.room
-            *_, n_iter = drive(_read_only(Y), None, 1, radius, 1.0, *rest)
-            if n_iter == 0:  # in the ball, or out of the range of the kernels
-                project(Y, radius, 1, out, *self.weights)
+        if not Y.size:
+            return out
+        laid, weighted, into, members = Y, self.metric, out, self.members
+        if members is not None:
+            (laid, weighted), into = members.side_by_side(Y), None
+        rest = self.metric, self.weights, weighted, into, self.room
+        *_, n_iter = drive(_read_only(laid), None, 1, radius, 1.0, *rest)
+        if n_iter == 0:  # in the ball, or out of the range of the kernels
+            project(Y, radius, 1, out, self.metric, self.weights, members)
+        elif members is not None:
+            clip(_read_only(Y), 1, members.spread(self.room.level, np.inf), out)
         return out
 
 

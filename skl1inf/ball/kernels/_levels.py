@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._compile import SUM, bits, inlined, kernel
-from ._members import has_members, row_at, size_of, span
+from ._members import extent
 
 # A net under the proof in docs/projection.md, which is free of rounding; two to
 # seven iterations are usual, and the result is in the ball whatever their number.
@@ -34,7 +34,6 @@ class Room(NamedTuple):
     state: np.ndarray
     level: np.ndarray  # largest entry of every group, then the final level
     level_bits: np.ndarray  # the same, read as integers: see `bits`
-    bound: np.ndarray  # the level of the group of every row; infinite without a group
 
 
 # Rows of `places`: the groups that are left; those to look at, as places among them.
@@ -47,16 +46,14 @@ ROWS, VISIT = range(2)
 SUMS, TOTAL, SLOPE, AT, GAP, MU, SCRATCH, COST, WEIGHT, LANE, ERROR = range(11)
 
 
-def make_room(level, n_rows=None):
-    """Make room for groups whose levels go into an array, with rows that are others."""
+def make_room(level):
+    """Make room for groups whose levels go into an array."""
     n_groups = level.size
-    bound = level if n_rows is None else np.full(n_rows, np.inf, level.dtype)
     return Room(
         np.empty((2, n_groups), np.intp),
         np.empty((11, max(n_groups, LANES))),
         level,
         bits(level),
-        bound,
     )
 
 
@@ -85,6 +82,13 @@ def cost_of(weighted, i, room):
     if weighted is None:
         return 1.0
     return room.state[COST, i]
+
+
+@inlined
+def size_of(weighted, i, size):
+    """Give the number of entries of a group, with rows of a size."""
+    _, start, end = extent(weighted, i, size)
+    return end - start
 
 
 @kernel()
@@ -345,16 +349,6 @@ def fit_levels(n, theta, size, weighted, room):
 
 
 @inlined
-def settle_bounds(weighted, room):
-    """Set the bound of every row to the level of its group."""
-    if has_members(weighted):
-        for g in range(room.level.size):
-            start, stop = span(weighted, g)
-            for place in range(start, stop):
-                room.bound[row_at(weighted, place)] = room.level[g]
-
-
-@inlined
 def settle(n, theta, radius, room):
     """Set mu to the shares at theta, corrected until they add up to the radius.
 
@@ -404,4 +398,3 @@ def finish(n, theta, radius, scale, weighted, room):
     while norm_of_levels(weighted, room) > radius:
         for i in range(level.size):
             as_bits[i] -= as_bits[i] > 0
-    settle_bounds(weighted, room)

@@ -1,4 +1,4 @@
-"""Groups of several rows: the rows of a group are read as one long row."""
+"""Groups of several rows: those of a group are laid side by side, as one long row."""
 
 from typing import NamedTuple
 
@@ -11,78 +11,74 @@ from ._compile import INNER
 class Members(NamedTuple):
     """The rows of every group, for groups of any sizes."""
 
+    group: np.ndarray  # (n_rows,), the group of every row; -1 for a row of none
     rows: np.ndarray  # the rows of the groups, one group after the other
     starts: np.ndarray  # (n_groups + 1,), where among them each group starts
+    in_order: bool  # whether these rows are all of the rows as they come
+
+    def side_by_side(self, Y):
+        """Return the rows in one, group by group, and where in it each group lies."""
+        laid = Y if self.in_order else Y.take(self.rows, axis=0)
+        return laid.reshape(1, -1), SideBySide(self.starts * Y.shape[1])
+
+    def first(self, of_rows):
+        """Return the number of the first row of every group."""
+        return of_rows[self.rows[self.starts[:-1]]]
+
+    def spread(self, of_groups, fill):
+        """Return the number of its group for every row, `fill` for one of none."""
+        return np.append(of_groups, of_groups.dtype.type(fill))[self.group]
 
 
 def members_of(group, n_groups):
     """Return the members of the groups 0 to n_groups - 1, given that of every row."""
+    group = group.astype(np.intp, copy=False)
     order = np.argsort(group, kind="stable")
-    rows = order[np.searchsorted(group[order], 0) :]  # those of no group have -1
+    rows = order[np.searchsorted(group[order], 0) :]  # the others have -1
     starts = np.searchsorted(group[rows], np.arange(n_groups + 1))
-    return Members(rows.astype(np.intp), starts.astype(np.intp))
+    in_order = np.array_equal(rows, np.arange(len(group)))
+    return Members(group, rows, starts, in_order)
+
+
+class SideBySide(NamedTuple):
+    """Where in the one row each group lies."""
+
+    starts: np.ndarray
 
 
 # `weighted` is what kernels know of the groups: None, any array where groups are rows
-# with weights, or the members. Numba compiles them for each of the three.
+# with weights, or SideBySide. Numba compiles them for each of the three.
 
 
-def span(weighted, i):
-    """Give the places, from and to, of the rows of group i."""
-    if isinstance(weighted, Members):
-        return weighted.starts[i], weighted.starts[i + 1]
-    return i, i + 1
+def extent(weighted, i, size):
+    """Give the row in which group i lies, and from where to where; rows have a size."""
+    if isinstance(weighted, SideBySide):
+        return 0, weighted.starts[i], weighted.starts[i + 1]
+    return i, 0, size
 
 
-def row_at(weighted, place):
-    """Give the row at a place."""
-    return weighted.rows[place] if isinstance(weighted, Members) else place
+def is_row(weighted):
+    """Tell whether each group is a row."""
+    return not isinstance(weighted, SideBySide)
 
 
-def size_of(weighted, i, size):
-    """Give the number of entries of group i, with rows of so many entries."""
-    start, stop = span(weighted, i)
-    return (stop - start) * size
+def _lies_side_by_side(weighted):
+    """Tell the contrary of what numba knows of the argument: its type."""
+    return getattr(weighted, "instance_class", None) is SideBySide
 
 
-def has_members(weighted):
-    """Tell whether groups have members, and are no rows themselves."""
-    return isinstance(weighted, Members)
-
-
-def _is_members(weighted):
-    """Tell the same of what numba knows of the argument: its type."""
-    return getattr(weighted, "instance_class", None) is Members
-
-
-@overload(span, jit_options=INNER)
-def _span(weighted, i):
-    if not _is_members(weighted):
-        return lambda weighted, i: (np.uintp(i), np.uintp(i) + np.uintp(1))
-    return lambda weighted, i: (
-        np.uintp(weighted.starts[np.uintp(i)]),
-        np.uintp(weighted.starts[np.uintp(i) + np.uintp(1)]),
-    )
-
-
-@overload(row_at, jit_options=INNER)
-def _row_at(weighted, place):
-    if not _is_members(weighted):
-        return lambda weighted, place: place
-    return lambda weighted, place: np.uintp(weighted.rows[place])
-
-
-@overload(size_of, jit_options=INNER)
-def _size_of(weighted, i, size):
-    if not _is_members(weighted):
-        return lambda weighted, i, size: size
+@overload(extent, jit_options=INNER)
+def _extent(weighted, i, size):
+    if not _lies_side_by_side(weighted):
+        return lambda weighted, i, size: (i, np.intp(0), size)
     return lambda weighted, i, size: (
-        size
-        * (weighted.starts[np.uintp(i) + np.uintp(1)] - weighted.starts[np.uintp(i)])
+        np.uintp(0),
+        weighted.starts[np.uintp(i)],
+        weighted.starts[np.uintp(i) + np.uintp(1)],
     )
 
 
-@overload(has_members, jit_options=INNER)
-def _has_members(weighted):
-    answer = _is_members(weighted)
+@overload(is_row, jit_options=INNER)
+def _is_row(weighted):
+    answer = not _lies_side_by_side(weighted)
     return lambda weighted: answer

@@ -1,4 +1,7 @@
-"""Passes over groups that are rows: each is read where it lies in the memory."""
+"""Passes over groups that are rows: each is read where it lies in the memory.
+
+Groups of several rows lie side by side in a single row: see _members.py.
+"""
 
 import numpy as np
 
@@ -16,7 +19,7 @@ from ._levels import (
     list_visits,
     update,
 )
-from ._members import has_members, row_at, span
+from ._members import extent, is_row
 
 # Sums are taken in float64 over partial sums of this many entries in the array's own
 # dtype, spread over the lanes of a vector: rounding stays small.
@@ -40,44 +43,25 @@ def add_magnitudes(Y, i, start, stop):
 
 
 @inlined
-def row_sum(Y, i):
+def row_sum(Y, g, weighted):
     """Sum of the magnitudes: what does not fill a chunk comes first."""
-    start, stop, total = np.intp(0), Y.shape[1] % CHUNK, 0.0
-    while stop <= Y.shape[1]:
+    i, start, end = extent(weighted, g, Y.shape[1])
+    stop, total = start + (end - start) % CHUNK, 0.0
+    while stop <= end:
         total += add_magnitudes(Y, i, start, stop)
         start, stop = stop, stop + CHUNK
     return total
 
 
 @inlined
-def row_largest(Y, i):
+def row_largest(Y, g, weighted):
     """Largest magnitude."""
+    i, start, end = extent(weighted, g, Y.shape[1])
     top = bits(Y.dtype.type(0))
-    for j in range(Y.shape[1]):
+    for j in range(start, end):
         entry = bits(abs(Y[i, np.uintp(j)]))
         top = entry if entry > top else top
     return floats(top)
-
-
-@inlined
-def group_sum(Y, i, weighted):
-    """Sum of the magnitudes of a group."""
-    start, stop = span(weighted, i)
-    total = 0.0
-    for place in range(start, stop):
-        total += row_sum(Y, row_at(weighted, place))
-    return total
-
-
-@inlined
-def group_largest(Y, i, weighted):
-    """Largest magnitude of a group."""
-    start, stop = span(weighted, i)
-    top = Y.dtype.type(0)
-    for place in range(start, stop):
-        largest = row_largest(Y, row_at(weighted, place))
-        top = largest if largest > top else top
-    return top
 
 
 @kernel(fastmath=FINITE)
@@ -121,31 +105,18 @@ def add_above(Y, i, start, stop, level, base):
 
 
 @inlined
-def row_above(Y, i, level, base):
+def row_above(Y, g, level, base, weighted):
     """Sum, number and distance of a row, in float64."""
-    start, stop, total, count = np.intp(0), Y.shape[1] % CHUNK, 0.0, 0.0
+    i, start, end = extent(weighted, g, Y.shape[1])
+    stop, total, count = start + (end - start) % CHUNK, 0.0, 0.0
     nearest = np.inf
-    while stop <= Y.shape[1]:
+    while stop <= end:
         found = add_above(Y, i, start, stop, level, base)
         part, number, distance = as_floats(found)
         total += part
         count += number
         nearest = distance if distance < nearest else nearest
         start, stop = stop, stop + CHUNK
-    return total, count, nearest
-
-
-@inlined
-def group_above(Y, i, level, base, weighted):
-    """Sum, number and distance of a group."""
-    start, stop = span(weighted, i)
-    total, count, nearest = 0.0, 0.0, np.inf
-    for place in range(start, stop):
-        row = row_at(weighted, place)
-        part, number, distance = row_above(Y, row, level, base)
-        total += part
-        count += number
-        nearest = distance if distance < nearest else nearest
     return total, count, nearest
 
 
@@ -186,7 +157,7 @@ def refine(Y, start, stop, theta, weighted, room):
     """Tangents at mu of the rows that are listed; tell whether any is new."""
     changed, visit = False, room.places[VISIT]
     eps = eps_of(Y.itemsize)
-    if Y.shape[1] <= SHORT and not has_members(weighted):
+    if Y.shape[1] <= SHORT and is_row(weighted):
         last = stop - 1
         for k in range(start, stop, 4):
             # The last one again, where less than four are left.
@@ -198,8 +169,7 @@ def refine(Y, start, stop, theta, weighted, room):
         g = visit[k]
         level = Y.dtype.type(room.state[MU, g])
         base = base_of(g, level, weighted, room)
-        i = np.uintp(room.places[ROWS, g])
-        found = group_above(Y, i, level, base, weighted)
+        found = row_above(Y, np.uintp(room.places[ROWS, g]), level, base, weighted)
         changed |= update(g, found, level, base, theta, eps, weighted, room)
     return changed
 
@@ -219,12 +189,12 @@ def measure(Y, start, stop, theta, line, peaked, weighted, room):
         last = first + block if first + block < stop else stop
         for g in range(first, last):
             i = np.uintp(room.places[ROWS, g])
-            total = group_sum(Y, i, weighted)
+            total = row_sum(Y, i, weighted)
             highest = total if total > highest else highest
             finite &= total < np.inf
             room.state[SUMS, g] = total / cost_of(weighted, i, room)
             if peaked:
-                room.level[g] = group_largest(Y, i, weighted)
+                room.level[g] = row_largest(Y, i, weighted)
         for g in range(first, last):
             first_tangent(g, theta, size, peaked, weighted, room)
             guess_level(g, theta, line, size, weighted, room)

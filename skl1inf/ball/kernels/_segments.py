@@ -7,7 +7,7 @@ import torch
 class Segments:
     """Reductions of one number a row to one a group, and back.
 
-    Sums do not depend on the order in which a device runs: there, `index_put` sorts.
+    On a CUDA device `index_put` sorts what it adds up: every run gives the same sums.
 
     Parameters
     ----------
