@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from estimator_checks import run_check
 from scipy import sparse, stats
 from sklearn.base import clone
@@ -19,6 +20,7 @@ from skl1inf import (
     L1InfStabilitySelector,
     radius_path,
 )
+from skl1inf.ball import GroupedBall
 from skl1inf.estimators._elimination import backward_elimination
 
 CORRELATES, TRUE = np.arange(1, 21), np.arange(21, 25)
@@ -226,6 +228,29 @@ def test_stability_path_and_cross_validation():
     assert path.n_features.max() == 6
     np.testing.assert_array_equal(path.n_features, path.support.sum(axis=1))
     assert (path.entry_radii[KEPT] == 1e-3).all()
+
+
+def test_the_dual_norm_is_that_of_the_ball():
+    """Its largest product with a gradient, where kept rows reach farther."""
+    rng = np.random.default_rng(0)
+    labels, weights = np.array([-1, 0, 0, 1, -1, 2]), np.array([1.5, 1.0, 2.0])
+    ball = GroupedBall(labels, weights, reach=10.0)
+    G = torch.from_numpy(rng.normal(size=(20, 6, 3)))
+    radius = torch.full((20,), 0.7, dtype=torch.float64)
+    W = torch.from_numpy(rng.normal(scale=9, size=(20, 6, 3)))
+    ball.project_(W, radius)
+    dual = radius * ball.dual_norm(G)
+    assert ((G * W).sum((1, 2)) <= dual).all()
+    best = torch.zeros_like(G)
+    sums = np.stack([abs(G[:, labels == g]).sum((1, 2)) for g in range(3)], 1) / weights
+    for i, group in enumerate(sums.argmax(axis=1)):
+        rows = labels == group
+        best[i, rows] = 0.7 / weights[group] * G[i, rows].sign()
+    best[:, labels < 0] = 7.0 * G[:, labels < 0].sign()
+    np.testing.assert_allclose((G * best).sum((1, 2)), dual, rtol=1e-12)
+    inside = best.clone()
+    ball.project_(inside, radius)
+    np.testing.assert_allclose(inside, best, rtol=1e-12)
 
 
 def test_search_clone_and_pickle():
