@@ -134,7 +134,10 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         Mask of the features selected at `radius_`.
 
     n_features_ : int
-        Number of selected features.
+        Number of selected features, the kept ones included.
+
+    group_names_, group_ranking_, selected_groups_, group_weights_ : ndarray
+        As of :class:`L1InfFeatureSelector`, with `feature_groups` of the selector.
 
     n_features_in_ : int
         Number of features seen during fit.

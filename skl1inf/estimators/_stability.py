@@ -73,10 +73,10 @@ class L1InfStabilitySelector(L1InfSelectorBase):
         The share of the halves in which each feature is among the `n_selected_` best.
 
     n_selected_ : int
-        Number of features that each half selects: `n_features_` of `selector_`, or,
-        where that is too many to keep the expected number of false selections at most
-        `max_false_positives` with a threshold of at most 1, the largest number that
-        is not.
+        Number of features that each half selects beside the kept ones: as many as
+        `selector_`, or, where that is too many to keep the expected number of false
+        selections at most `max_false_positives` with a threshold of at most 1, the
+        largest number that is not. With `feature_groups`, a number of groups.
 
     threshold_ : float
         The threshold in use: `threshold`, or with `max_false_positives`
@@ -84,7 +84,9 @@ class L1InfStabilitySelector(L1InfSelectorBase):
 
     false_positives_bound_ : float
         ``n_selected_**2 / ((2 * threshold_ - 1) * n_features_in_)``, the bound on the
-        expected number of false selections. See the Notes for what it assumes.
+        expected number of false selections. See the Notes for what it assumes. Kept
+        features do not count; with `feature_groups` it counts groups, and is about
+        false groups.
 
     support_ : ndarray of shape (n_features,)
         Mask of the selected features, whose probability is at least `threshold_`.
@@ -94,7 +96,11 @@ class L1InfStabilitySelector(L1InfSelectorBase):
 
     ranking_ : ndarray of shape (n_features,)
         A permutation of 1..n_features, 1 being the best feature: by probability, ties
-        by the mean of the ranks in the halves, then by column.
+        by the mean of the ranks in the halves, then by column. Kept features are the
+        first, with a probability of 1; the features of a group follow one another.
+
+    group_names_, group_ranking_, selected_groups_, group_weights_ : ndarray
+        As of :class:`L1InfFeatureSelector`, with `feature_groups` of the selector.
 
     selector_ : L1InfFeatureSelector
         The selector fitted on all the samples.
