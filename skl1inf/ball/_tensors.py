@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from ._l1inf import l1inf
+from ._l1inf import WeightedL1Inf, l1inf
 from ._validation import check_fit, check_ndim, check_overlap, check_real
 
 
@@ -69,7 +69,7 @@ def project_values(ball, Y, radius, axis, ndims):
 
 def _project_on_device(ball, values, radius, axis, out):
     """Project on the device by the l1,inf ball; by the others on the CPU."""
-    if ball is l1inf:
+    if ball is l1inf or isinstance(ball, WeightedL1Inf):
         ball(values, radius, axis, out)
     else:
         array = values.cpu().numpy().copy()

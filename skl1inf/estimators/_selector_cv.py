@@ -128,7 +128,10 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         Mask of the features selected at `radius_`.
 
     n_features_ : int
-        Number of selected features.
+        Number of selected features, the kept ones included.
+
+    group_names_, group_ranking_, selected_groups_, group_weights_ : ndarray
+        As of :class:`L1InfFeatureSelector`, with `feature_groups` of the selector.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -265,6 +268,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             )
         data = Data.validate(selector, X, y, sample_weight, self.estimator)
         prepared = data.prepare(selector)
+        data = data.with_groups(prepared.groups)
         options = training_options(selector, prepared.target)
         estimator = self._judge(data.kind, centre=data.matrix.can_be_centred)
         given = None if sample_weight is None else data.sample_weight
@@ -293,6 +297,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             (path,) = follow(selector, [prepared], radii, options, progress)
             judged = self._cross_validate(folds, progress)
         self._set_fitted(path, judged)
+        self._set_groups(prepared.groups)
         validate_data(self, X, skip_check_array=True)  # names and number
         path.feature_names = getattr(self, "feature_names_in_", None)
         return self
