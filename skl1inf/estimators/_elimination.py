@@ -9,6 +9,7 @@ import numpy as np
 from scipy import linalg
 
 from ..targets import Target
+from ._interaction_tests import effective_size
 from ._interactions import Interactions, find_interactions
 from ._units import Units
 
@@ -184,7 +185,7 @@ class _Elimination:
             target.weight,
             found,
             product_scale,
-            compound=target.compound,
+            signal=target.signal,
             groups=places,
             group_weights=self.units.weight[candidates],
             fixed=self.fixed,
@@ -199,7 +200,7 @@ def backward_elimination(
     found=None,
     product_scale=1.0,
     *,
-    compound=False,
+    signal=None,
     groups=None,
     group_weights=None,
     fixed=None,
@@ -225,9 +226,10 @@ def backward_elimination(
     product_scale : float, default=1.0
         Standard deviation of the products, that of the features and of the found terms
         being 1. 0: the regression is without products.
-    compound : bool, default=False
-        Whether to regress the sum of all terms, each times its covariance with the
-        response [2]_, in place of the response.
+    signal : float, default=None
+        The share of the variance of the responses that all terms together can be
+        expected to explain. The responses are replaced by their ridge regression on all
+        terms under that assumption [2]_. None: they are not.
     groups : ndarray of shape (n_features,), default=None
         The group of every feature, from 0 to n_groups - 1. None: every one is alone.
     group_weights : ndarray of shape (n_groups,), default=None
@@ -266,8 +268,10 @@ def backward_elimination(
     S, C = _moments(X, T, weight, pairs, found.terms, product_scale, fixed)
     several = np.flatnonzero(np.bincount(groups) > 1)
     together = {g: _Group(S, np.flatnonzero(groups == g)) for g in several}
-    if compound:  # of the covariance S @ C with the terms
-        C = S @ C
+    if signal is not None:
+        # A term explains an equal part of the signal, and all else is noise.
+        penalty = len(S) / (signal * effective_size(weight))
+        C = S @ linalg.solve(S + penalty * np.eye(len(S)), C, assume_a="pos")
     # Ridge penalty: 1.
     S[np.diag_indices_from(S)] += 1.0
     terms = np.arange(len(S))

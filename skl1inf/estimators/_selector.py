@@ -278,9 +278,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     depend on the target together far more than alone.
 
     For survival the target of the ridge regression comes from the martingale residuals
-    of the model without features. Their noise is large: what is regressed is the sum of
-    the 200 most important features, each times its covariance with the residuals. All
-    200 are put in order, without products.
+    of the model without features. Their noise is large, so they are replaced by their
+    own ridge regression on the 200 most important features [5]_, whose penalty expects
+    these to explain 2 % of the variance. All 200 are put in order, without products.
 
     References
     ----------
@@ -296,6 +296,10 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     .. [4] B. Efron, "The efficiency of Cox's likelihood function for censored data",
        Journal of the American Statistical Association 72 (1977) 557-565.
+
+    .. [5] D. Paul, E. Bair, T. Hastie and R. Tibshirani, "'Preconditioning' for feature
+       selection and regression in high-dimensional problems", Annals of Statistics 36
+       (2008) 1595-1618.
 
     Examples
     --------

@@ -62,9 +62,9 @@ class Survival(Target):
     separable = False
     # The signal is weak, and spread over many correlated features: a short path keeps
     # near to the scores of the features alone, and elimination regresses what many
-    # features together say of the response.
+    # features together predict.
     path_passes = 10
-    n_ordered, product_scale, compound = 200, 0.0, True
+    n_ordered, product_scale, signal = 200, 0.0, 0.02
 
     def __init__(self, encoded, weight):
         self.encoded, self.weight = encoded, weight

@@ -47,10 +47,10 @@ class Target(Protocol):
     # Standard deviation of the products of two features in elimination, that of the
     # features being 1: many products, few of which matter.
     product_scale = 0.25
-    # Whether elimination regresses the compound covariate in place of the response: the
-    # sum of the features, each times its covariance with the response. It has less
-    # noise than the response, and tells less of what few features explain alone.
-    compound = False
+    # The share of the responses' variance that features can be expected to explain.
+    # Where it is small, elimination regresses the prediction of all its features, which
+    # has less noise, in place of the responses. None: the responses themselves.
+    signal: float | None = None
     # Curvature of the loss in the code, where it is constant: that of a squared loss.
     curvature: float | None = None
 
