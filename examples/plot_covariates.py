@@ -12,9 +12,9 @@ the genes are selected, so that they are selected for what it leaves unexplained
 # %%
 # The data
 # --------
-# 200 samples and 1000 genes, 30 of which depend on the disease. Three quarters of the
-# patients are from the first hospital, and three quarters of the controls from the
-# second. Another 100 genes are higher where the first hospital measured them.
+# 200 samples and 1000 genes, 30 of which depend on the disease. About 85 % of the
+# patients are from one hospital, and 85 % of the controls from the other. Another 100
+# genes are higher where the first hospital measured them.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,9 +23,11 @@ import pandas as pd
 from skl1inf import L1InfFeatureSelector
 from skl1inf.datasets import make_expression
 
-X, y, disease = make_expression(200, 1000, n_informative=30, random_state=0)
+X, y, disease = make_expression(
+    200, 1000, n_informative=30, effect_size=2, random_state=0
+)
 rng = np.random.default_rng(0)
-hospital = np.where(rng.random(200) < 0.75, y, 1 - y)
+hospital = np.where(rng.random(200) < 0.85, y, 1 - y)
 laboratory = np.zeros(1000, dtype=bool)
 laboratory[rng.choice(np.flatnonzero(~disease), 100, replace=False)] = True
 X[:, laboratory] += 1.5 * X.std(axis=0)[laboratory] * hospital[:, np.newaxis]

@@ -12,7 +12,7 @@ not at all.
 # The data
 # --------
 # 80 patients and 60 pathways of 5 to 40 genes. In four pathways every gene is a little
-# higher in the sick: by half a standard deviation. The genes of a pathway are
+# higher in the sick: by 0.4 standard deviations. The genes of a pathway are
 # correlated.
 
 import matplotlib.pyplot as plt
@@ -33,7 +33,7 @@ for number in range(n_pathways):
     pathways[name] = [f"{name}, gene {i}" for i in range(rng.integers(5, 41))]
     for gene in pathways[name]:
         own = rng.standard_normal(n_patients)
-        effect = 0.5 * sick if number in active else 0
+        effect = 0.4 * sick if number in active else 0
         columns[gene] = np.sqrt(0.1) * activity + np.sqrt(0.9) * own + effect
 X = pd.DataFrame(columns)
 true_pathways = [f"pathway {number:02d}" for number in sorted(active)]
