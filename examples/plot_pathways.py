@@ -74,7 +74,7 @@ figure, (left, right) = plt.subplots(
 first = np.arange(1, n_shown + 1)
 left.plot(first, hits(by_pathway)[:n_shown], color="#0072b2", lw=2, label="pathways")
 left.plot(first, hits(by_gene)[:n_shown], color="#d55e00", lw=2, label="single genes")
-left.plot(first, first, color="0.6", lw=1, ls="--", label="all correct")
+left.plot(first, first, color="black", lw=1, ls=":", label="all correct")
 left.set(xlabel="first genes of the ranking", ylabel="of an active pathway")
 left.legend(frameon=False)
 
