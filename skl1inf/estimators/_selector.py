@@ -50,7 +50,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     n_latent : int, default=None
         Number of units of the latent code where there is no target; None means 8.
-        With a target, the code has one unit a class or a numeric target.
+        With a target, the code has one unit a class or a numeric target, and one for
+        survival.
 
     activation : {"silu", "relu", "tanh", "identity"}, default="silu"
         Activation of the hidden units.
@@ -76,7 +77,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         `optimality_` reports, is at most `tol`. Not looked at with mini-batches.
 
     batch_size : int, default=None
-        Number of samples in a mini-batch. None: every step sees all samples.
+        Number of samples in a mini-batch. None: every step sees all samples, as it must
+        for survival, where the loss of a sample depends on the others.
 
     standardize : bool, default=True
         Centre and scale the features inside. `transform` returns the columns as they
@@ -91,11 +93,15 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         and its features are eliminated with the most important ones (see the Notes).
         "auto" does so from 200 samples on, up to 2**24 entries of `X`.
 
-    target : {"auto", "classification", "regression", "unsupervised"}, default="auto"
+    target : {"auto", "classification", "regression", "survival", "unsupervised"}, \
+            default="auto"
         What `y` is. "auto" takes strings, booleans, integers and categories for
         classes, floating-point numbers for one or (in two dimensions) several numeric
-        targets, and no `y` for unsupervised selection. It warns where the values say
-        otherwise: few whole numbers in floating point, or many different integers.
+        targets, a structured array for survival, and no `y` for unsupervised selection.
+        It warns where the values say otherwise: few whole numbers in floating point, or
+        many different integers. "survival" are times to an event, some of them
+        censored: a structured array with a boolean and a numeric field, in either
+        order, such as scikit-survival's ``Surv``, or a frame of two such columns.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn's classifiers. Only
@@ -424,7 +430,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         Returns
         -------
         code : ndarray of shape (n_samples, n_latent), float32
-            For classes, the unnormalised log-probabilities.
+            For classes, the unnormalised log-probabilities. For survival, the log-risk:
+            the larger, the sooner the event, up to a constant.
         """
         from ..network import encode
 
@@ -441,7 +448,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = self.target in ("classification", "regression")
+        tags.target_tags.required = self.target not in ("auto", "unsupervised")
         tags.target_tags.multi_output = self.target in ("auto", "regression")
         return tags
 

@@ -53,14 +53,16 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         What the features are for: it is fitted to the selected columns of the training
         samples of every fold, as in a pipeline behind the selector. None means, of the
         standardised columns, :class:`~sklearn.linear_model.LogisticRegression` for
-        classes and :class:`~sklearn.linear_model.Ridge` for numbers.
+        classes, :class:`~sklearn.linear_model.Ridge` for numbers, and for survival the
+        Cox model of scikit-survival with a ridge penalty, whose score is Harrell's C:
+        it comes with the extra ``skl1inf[survival]``.
 
     radii : int or array-like of shape (n_radii,), default=20
         The radii, or how many to take between 0.1 and 5, at equal ratios.
 
     cv : int, cross-validation generator or iterable, default=None
         The folds, as in :func:`~sklearn.model_selection.check_cv`: None means five,
-        stratified for classes.
+        stratified for classes, and for survival by event.
 
     scoring : str or callable, default=None
         The score, as in :func:`~sklearn.metrics.check_scoring`; None means that of
@@ -149,7 +151,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
     metadata routing enabled, all get what they request, but for the selector, the
     default estimator and its own score, which always get the weights. As in
     scikit-learn, a `scoring` that is a name requests nothing, and refuses weights then:
-    pass ``get_scorer(name).set_score_request(sample_weight=True)``, or False.
+    pass ``get_scorer(name).set_score_request(sample_weight=True)``, or False. Of
+    survival, the default estimator and its score take all positive weights for 1.
 
     Under ``target="auto"`` of the selector the estimator decides what `y` is: a
     classifier asks for classes, a regressor for numbers. Without one, or with one that
@@ -230,7 +233,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             The training data.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The target, as in :meth:`L1InfFeatureSelector.fit`.
+            The target, as in :meth:`L1InfFeatureSelector.fit`. A splitter is given the
+            events in its place where it is survival.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, which act as repetitions. None: all 1.
@@ -266,8 +270,9 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         given = None if sample_weight is None else data.sample_weight
         routed = self._route(estimator, given, params)
         strata = data.kind.strata(data.y)
-        cv = check_cv(self.cv, data.y, classifier=strata is not None)
-        splits = cv.split(data.matrix.X, data.y, **routed.splitter.split)
+        balanced = data.y if strata is None else strata
+        cv = check_cv(self.cv, balanced, classifier=strata is not None)
+        splits = cv.split(data.matrix.X, balanced, **routed.splitter.split)
         samples = np.arange(len(data.y))  # turns masks and lists into indices
         folds = Folds(
             data,

@@ -7,12 +7,14 @@ from .._warn import warn_the_caller
 from ._classes import Classes
 from ._nothing import Nothing
 from ._numbers import Numbers
-from ._reading import are_numbers, as_array
+from ._reading import are_numbers, as_array, is_structured
+from ._survival import Survival
 
 # By the value of the parameter `target`.
 TARGETS = {
     "classification": Classes,
     "regression": Numbers,
+    "survival": Survival,
     "unsupervised": Nothing,
 }
 
@@ -31,7 +33,7 @@ def check_target(y, target, estimator, judge=None):
     ----------
     y : array-like of shape (n_samples,) or (n_samples, n_targets), or None
         The target as it was given.
-    target : {"auto", "classification", "regression", "unsupervised"}
+    target : {"auto", "classification", "regression", "survival", "unsupervised"}
         What the user says it is.
     estimator : estimator
         Named in the errors.
@@ -55,6 +57,13 @@ def check_target(y, target, estimator, judge=None):
     target = _agreed(target, judge)
     if y is None or target == "unsupervised":
         return None, Nothing
+    if target == "survival" or is_structured(y):
+        if target not in ("auto", "survival"):
+            raise ValueError(
+                f"y is a structured array, of events and times, which contradicts "
+                f'target="{target}".'
+            )
+        return Survival.check(y), Survival
     numbers, y = are_numbers(y), as_array(y, estimator)
     if target != "auto":
         kind = TARGETS[target]

@@ -59,6 +59,11 @@ def are_numbers(y):
     return (np.asarray(y).dtype.kind if kind is None else kind) == "f"
 
 
+def is_structured(y):
+    """Tell whether `y` is a structured array."""
+    return getattr(getattr(y, "dtype", None), "names", None) is not None
+
+
 def _dtype_kind(y):
     """Return the kind of the dtype that all columns of an array or a frame share.
 
