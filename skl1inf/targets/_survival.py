@@ -61,6 +61,12 @@ class Survival(Target):
     def __init__(self, encoded, weight):
         self.encoded, self.weight = encoded, weight
 
+    @property
+    def information(self):
+        """The weight of the events."""
+        _, _, events, repetitions = self.encoded
+        return events @ repetitions
+
     def loss(self, code, encoded, weight):
         """Return the negative log partial likelihood of every replica, an event."""
         order, ends, events, repetitions = encoded
