@@ -137,7 +137,7 @@ def test_a_loss_that_is_no_sum_is_not_cut_into_mini_batches():
 
     target = Ranks.encode(np.arange(4), np.ones(4), None)
     with pytest.raises(ValueError, match=r"batch_size=2 .* ranks"):
-        training_options(L1InfFeatureSelector(batch_size=2), target)
+        training_options(L1InfFeatureSelector(batch_size=2), target, 3)
 
 
 @pytest.mark.parametrize("ball", [L1InfBall(), L12Ball()])

@@ -11,6 +11,9 @@ from torch.autograd import forward_ad
 from ._l1inf import l1inf
 from ._validation import check_fit, check_ndim, check_overlap, check_real
 
+# Tensors on a device of at most so many entries are projected on the CPU.
+_MOVED = 2**22
+
 
 def check_tensor(Y, ndims=(2,)):
     """Return Y detached, as a tensor of float32 or float64."""
@@ -68,8 +71,12 @@ def project_values(ball, Y, radius, axis, ndims):
 
 
 def _project_on_device(ball, values, radius, axis, out):
-    """Project on the device by the l1,inf ball; by the others on the CPU."""
-    if ball is l1inf:
+    """Project large tensors onto the l1,inf ball on the device, else on the CPU.
+
+    The projection on a device starts some hundred operations, which take longer than
+    to move a small tensor there and back.
+    """
+    if ball is l1inf and values.numel() > _MOVED:
         ball(values, radius, axis, out)
     else:
         array = values.cpu().numpy().copy()

@@ -29,6 +29,10 @@ SMALLEST_RADIUS = float(np.finfo(np.float32).tiny)
 # the logarithm of the number is that close; the longest step of the log-radius.
 _TRIALS, _CLOSE, _LONGEST = 6, 0.1, 1.5
 
+# Entries from which a layer takes longer on the CPU than on CUDA, where an operation
+# takes as long to start whatever its size.
+_LARGE = 2**22
+
 # The forms of X that are taken.
 X_CHECKS = {"accept_sparse": ("csr", "csc"), "dtype": (np.float64, np.float32)}
 
@@ -234,7 +238,7 @@ def prepare(selector, X, y, sample_weight):
             f"radius={selector.radius} is too small for the range of float32."
         )
     data = Data.validate(selector, X, y, sample_weight).prepare(selector)
-    return data, training_options(selector, data.target)
+    return data, training_options(selector, data.target, data.n_features)
 
 
 def _check_only_number(selector):
@@ -249,7 +253,7 @@ def _check_only_number(selector):
             )
 
 
-def training_options(selector, target) -> Any:
+def training_options(selector, target, n_features) -> Any:
     """Return what the training is told."""
     from ..network import Options
 
@@ -258,7 +262,8 @@ def training_options(selector, target) -> Any:
             f"batch_size={selector.batch_size} must be None: the loss of {target.name} "
             "is no sum over samples."
         )
-    device = _resolve_device(selector.device)
+    width = max(n_features, selector.n_hidden)
+    device = _resolve_device(selector.device, len(target.weight) * width)
     random_state = check_random_state(selector.random_state)
     auto = selector.learning_rate == "auto"
     return Options(
@@ -275,12 +280,16 @@ def training_options(selector, target) -> Any:
     )
 
 
-def _resolve_device(name):
-    """Return the torch device of that name, which is there."""
+def _resolve_device(name, n_entries):
+    """Return the torch device of that name, which is there.
+
+    `n_entries` is the size of the largest layer. Small ones take longer on CUDA.
+    """
     import torch
 
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        large = n_entries >= _LARGE and torch.cuda.is_available()
+        return torch.device("cuda" if large else "cpu")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # of "meta" there is none

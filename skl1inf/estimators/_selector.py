@@ -109,7 +109,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     device : str, default="auto"
         Where to train: "cpu", "cuda", "cuda:1", ... "auto" takes CUDA where there is
-        some, else the CPU.
+        some and it is the faster one, from 2**22 entries of `X` or of the hidden layer
+        on; else the CPU.
 
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights and the order of mini-batches. Pass an int for
@@ -361,7 +362,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     @with_callbacks
     def _train(self, prepared, options):
         """Train on prepared data, and set the fitted attributes."""
-        from ..network import retrain, train
+        from ..network import train
 
         n_wanted = prepared.n_wanted(self)
         n_descents = 1 + self.second_descent if n_wanted is None else None
@@ -380,11 +381,22 @@ class L1InfFeatureSelector(L1InfSelectorBase):
             unimportant = ~interacting & (trained.selection.importances == 0.0)
             alive = trained.selection.alive
             selected = self._select(alive, unimportant, order, n_wanted)
-            if self.second_descent and selected.any():
-                features = np.flatnonzero(selected)
-                trained = retrain(trained, features, problem, radius, options, progress)
+            trained = self._train_again(
+                trained, selected, order, problem, radius, options, progress
+            )
         self.radius_ = float(radius)
         self._set_fitted(trained, prepared, order, selected)
+
+    def _train_again(
+        self, trained, selected, order, problem, radius, options, progress
+    ):
+        """Return a training on the selected features alone, where it is asked for."""
+        from ..network import retrain
+
+        if not (self.second_descent and selected.any()):
+            return trained
+        features = np.flatnonzero(selected)
+        return retrain(trained, features, problem, radius, options, progress)
 
     def _select(self, alive, unimportant, order, n_wanted):
         """Return the mask of the selected features, the first of an order.

@@ -265,7 +265,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             )
         data = Data.validate(selector, X, y, sample_weight, self.estimator)
         prepared = data.prepare(selector)
-        options = training_options(selector, prepared.target)
+        options = training_options(selector, prepared.target, prepared.n_features)
         estimator = self._judge(data.kind, centre=data.matrix.can_be_centred)
         given = None if sample_weight is None else data.sample_weight
         routed = self._route(estimator, given, params)

@@ -5,8 +5,12 @@ import numpy as np
 from ._centred import N_PROBES, DenseColumns, far_from_zero
 from ._matrix import Matrix, Standardized
 
-# Entries that are converted to double precision at a time, at least.
-_BLOCK_ENTRIES = 2**20
+# Entries that are converted to double precision at a time. Of columns, at least so
+# many: fewer would lie in one cache line of a row.
+_BLOCK_ENTRIES, _BLOCK_COLUMNS = 2**18, 16
+
+# Side of the squares that are transposed at a time: they fit into the cache.
+_TILE = 256
 
 
 class DenseMatrix(Matrix):
@@ -29,11 +33,32 @@ class DenseMatrix(Matrix):
         """Return ``(X - mean) * inverse_scale``, of one replica."""
         import torch
 
+        Zt = np.empty(self.shape[::-1], np.float32)
         # The training refuses what is not finite.
         with np.errstate(over="ignore", invalid="ignore"):
-            Z = ((self.X - mean) * inverse_scale).astype(np.float32)
-        Zt = torch.as_tensor(np.ascontiguousarray(Z.T), device=device)
-        return StandardizedDense(Zt[None])
+            for i in range(0, self.shape[0], _TILE):
+                for j in range(0, self.shape[1], _TILE):
+                    rows, columns = slice(i, i + _TILE), slice(j, j + _TILE)
+                    Z = (self.X[rows, columns] - mean[columns]) * inverse_scale[columns]
+                    Zt[columns, rows] = Z.T
+        return StandardizedDense(torch.as_tensor(Zt, device=device)[None])
+
+    def statistics(self, weight):
+        """Return the mean and deviation of every column, and what is constant."""
+        of_blocks = [
+            DenseMatrix(self.X[:, columns])._statistics(weight)
+            for columns in self._blocks()
+        ]
+        return tuple(np.concatenate(each) for each in zip(*of_blocks, strict=True))
+
+    def _statistics(self, weight):
+        return super().statistics(weight)
+
+    def _blocks(self):
+        """Return slices of a few columns each."""
+        n_columns = max(_BLOCK_COLUMNS, _BLOCK_ENTRIES // len(self.X))
+        starts = range(0, self.shape[1], n_columns)
+        return [slice(start, start + n_columns) for start in starts]
 
     def squared_norms(self, mean, inverse_scale):
         """Return the squared norms of ``(X - mean) * inverse_scale``."""
@@ -50,11 +75,7 @@ class DenseMatrix(Matrix):
         # BLAS is faster at the transpose, where the long side of the result is last.
         if self.X.dtype == np.float64:
             return (R.T @ self.X).T
-        block = max(1, _BLOCK_ENTRIES // len(self.X))
-        blocks = [
-            R.T @ self.X[:, start : start + block].astype(float)
-            for start in range(0, self.shape[1], block)
-        ]
+        blocks = [R.T @ self.X[:, columns].astype(float) for columns in self._blocks()]
         return np.concatenate(blocks, axis=-1).T
 
     def centred(self, index, mean, root):

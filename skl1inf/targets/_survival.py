@@ -1,5 +1,6 @@
 """Times to an event, some of them censored."""
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,12 @@ from ._target import Target
 
 # An event and a time a sample, whatever y was given as.
 _DTYPE = np.dtype([("event", bool), ("time", np.float64)])
+
+# The logarithm of no risk, and the smallest share of the risk that ties tell from none.
+_ABSENT, _TINY = -1e30, 1e-18
+
+# The coefficients of Stirling's series.
+_STIRLING = 1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360
 
 _FORM = (
     "a structured array with one boolean field, whether there was an event, and one "
@@ -54,13 +61,19 @@ class Survival(Target):
     def __init__(self, encoded, weight):
         self.encoded, self.weight = encoded, weight
 
+    @property
+    def information(self):
+        """The weight of the events."""
+        _, _, events, repetitions = self.encoded
+        return events @ repetitions
+
     def loss(self, code, encoded, weight):
         """Return the negative log partial likelihood of every replica, an event."""
         order, ends, events, repetitions = encoded
         code, dtype = code[:, :, 0].gather(1, order).double(), code.dtype
         present = weight.gather(1, order) > 0
         repetitions = repetitions * present
-        return _negative_log_likelihood(code, ends, events, repetitions).to(dtype)
+        return _partial_likelihood()(code, ends, events, repetitions).to(dtype)
 
     def responses(self):
         """Return the martingale residuals of the model without features.
@@ -185,57 +198,97 @@ def null_residuals(target):
     return -gradient() * (events @ repetitions) / target.weight
 
 
-def _negative_log_likelihood(code, ends, events, repetitions):
-    """Return that of every replica, (n_replicas,), divided by the events.
-
-    All are of shape (n_replicas, n_samples), in double precision, the latest time
-    first; ``ends`` are the places where the samples of the same time end. A sample of
-    no repetition is absent.
-    """
+@cache
+def _partial_likelihood():
+    """Return the loss as a function of torch, which is imported only now."""
     import torch
 
-    # The logarithm of an absent risk, which is finite so that no gradient is NaN.
-    absent, none = code.new_tensor(-1e30), code.new_tensor(0.0)
-    present, n_events = repetitions > 0, events * repetitions
-    log_risk = torch.where(present, code + repetitions.log(), absent)
-    at_risk = torch.logcumsumexp(log_risk, 1).gather(1, ends)
-    # The logarithm of a sample's share of the risk of all that are there at its time.
-    log_share = torch.where(present, code - at_risk, none)
-    nothing = torch.zeros_like(code)
-    tied = nothing.scatter_add(1, ends, n_events)
-    share = nothing.scatter_add(1, ends, n_events * log_share.exp())
-    loss = _efron(tied, share) - n_events * log_share
-    return loss.sum(1) / n_events.sum(1)
+    class PartialLikelihood(torch.autograd.Function):
+        """The loss of every replica, its gradient by hand.
+
+        The codes and the others are of shape (n_replicas, n_samples), in double
+        precision, the latest time first; ``ends`` are the places where the samples of
+        the same time end. A sample of no repetition is absent.
+        """
+
+        @staticmethod
+        def forward(ctx, code, ends, events, repetitions):
+            """Return the loss, (n_replicas,)."""
+            present, n_events = repetitions > 0, events * repetitions
+            # The logarithm of an absent risk is finite, so that nothing becomes NaN.
+            log_risk = torch.where(present, code + repetitions.log(), _ABSENT)
+            at_risk = torch.logcumsumexp(log_risk, 1).gather(1, ends)
+            # The share of a sample in the risk of all that are there at its time.
+            log_share = torch.where(present, code - at_risk, 0.0)
+            relative_risk = log_share.exp()
+            nothing = torch.zeros_like(code)
+            d = nothing.scatter_add(1, ends, n_events)
+            share = nothing.scatter_add(1, ends, n_events * relative_risk)
+            efron, slope = _efron(d, share)
+            total = n_events.sum(1, keepdim=True)
+            # The hazard at a time is that of Breslow and what the ties add.
+            log_hazard = torch.where(d > 0, (d + slope).log() - at_risk, _ABSENT)
+            log_cumulative = log_hazard.flip(1).logcumsumexp(1).flip(1)
+            expected = torch.where(present, (code + log_cumulative).exp(), 0.0)
+            tied = (slope / share.clamp_min(_TINY)).gather(1, ends) * relative_risk
+            gradient = repetitions * expected - n_events * (1 + tied)
+            ctx.save_for_backward(gradient / total)
+            return (efron - n_events * log_share).sum(1) / total[:, 0]
+
+        @staticmethod
+        def backward(ctx, grad):
+            """Return the gradient in the codes, given that of every replica."""
+            (gradient,) = ctx.saved_tensors
+            return grad[:, None] * gradient, None, None, None
+
+    return PartialLikelihood.apply
 
 
 def _efron(d, share):
-    r"""Return ``sum_l log(1 - l share / d)`` over l = 0, ..., d - 1.
+    r"""Return what the ties add, and minus its derivative in ``log(share)``.
 
-    The last term counts by its fraction where ``d`` is no whole number. With
-    :math:`x = d / \text{share}` and m whole terms the sum is
-    :math:`\log \Gamma(x + 1) - \log \Gamma(x - m + 1) - m \log x`, a difference that
-    would cancel: the last eight terms are taken one by one, the others by the series
-    of Stirling, where the large terms have been combined by hand.
+    That is ``sum_l log(1 - l share / d)`` over l = 0, ..., d - 1, the last term counted
+    by its fraction where ``d`` is no whole number. With :math:`x = d / \text{share}`
+    and m whole terms, these are :math:`\log \Gamma(x + 1) - \log \Gamma(x - m + 1)
+    - m \log x`, a difference that would cancel: the last eight terms are taken one by
+    one, the others by the series of Stirling, where the large terms have been combined
+    by hand.
     """
     import torch
 
-    x = (d / share.clamp(1e-18, 1.0)).clamp_min(1.0)
-    m = d.floor()
-    fraction = (d - m) * torch.log1p(-(m / x).clamp_max(1 - 1e-12))
-    one_by_one = torch.arange(1, 9, dtype=d.dtype, device=d.device)
-    last = (m[..., None] - one_by_one).clamp_min(0.0)
-    summed = torch.log1p(-last / x[..., None]).sum(-1)
-    m = (m - len(one_by_one)).clamp_min(0.0)
-    y = x - m
-    stirling = _binet(x) - _binet(y) - (y + 0.5) * torch.log1p(-m / x) - m
-    return fraction + summed + stirling
+    total, slope, ties = torch.zeros_like(d), torch.zeros_like(d), d > 1
+    d, share = d[ties], share[ties]
+    x, m = d / share.clamp(_TINY, 1.0), d.floor()
+    fraction, whole = d - m, (m / x).clamp_max(1 - 1e-12)
+    last = (m[:, None] - torch.arange(1.0, 9.0).to(d)).clamp_min(0.0) / x[:, None]
+    rest = (m - 8).clamp_min(0.0)
+    y = x - rest
+    log = torch.log1p(-rest / x)
+    binet_x, slope_x = _binet(x)
+    binet_y, slope_y = _binet(y)
+    total[ties] = (
+        fraction * torch.log1p(-whole)
+        + torch.log1p(-last).sum(1)
+        + (binet_x - binet_y - (y + 0.5) * log - rest)
+    )
+    slope[ties] = (
+        fraction * whole / (1 - whole)
+        + (last / (1 - last)).sum(1)
+        + (x * (slope_x - slope_y - log) - rest * (1 + 0.5 / y))
+    )
+    return total, slope
 
 
 def _binet(x):
-    """Return ``log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2``, x >= 8."""
-    s = 1 / x**2
-    series = 1 / 1260 - s * (1 / 1680 - s * (1 / 1188 - s * 691 / 360360))
-    return (1 / 12 - s * (1 / 360 - s * series)) / x
+    """Return ``log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2``, and its slope.
+
+    By Stirling's series, to double precision for x >= 8.
+    """
+    s = x**-2
+    value, slope = 0.0, 0.0
+    for k, coef in reversed(list(enumerate(_STIRLING))):
+        value, slope = coef + s * value, (2 * k + 1) * coef + s * slope
+    return value / x, -s * slope
 
 
 def _columns(y):
