@@ -58,8 +58,8 @@ for name, selector in selectors.items():
 
 # %%
 # The first genes of both rankings, by how they differ between the hospitals and between
-# patients and controls of the same hospital. Genes that the laboratory changes lie on
-# the right; genes that depend on the disease lie at the top.
+# patients and controls of the same hospital, in standard deviations. Genes that the
+# laboratory changes lie on the right; genes that depend on the disease lie at the top.
 
 
 def difference(groups, values):
@@ -82,7 +82,7 @@ for ax, (name, chosen) in zip(axes, first.items(), strict=True):
         marked = chosen[kind[chosen] == label]
         shown = f"{label} ({len(marked)})"
         ax.scatter(across.iloc[marked], inside.iloc[marked], color=color, label=shown)
-    ax.set(xlabel="difference between the hospitals", title=name)
+    ax.set(xlabel="one hospital against the other", title=name)
     ax.legend(title=f"first {n_first} genes, cause", frameon=False)
-axes[0].set_ylabel("patients and controls of a hospital")
+axes[0].set_ylabel("patients against controls, same hospital")
 plt.show()
