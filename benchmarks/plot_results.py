@@ -16,6 +16,8 @@ No measurement is made here. What made the results:
     python benchmarks/bench_survival.py \
         --selectors variance,cox_score,coxnet,coxnet_half,random,forest \
         --output benchmarks/results/survival_peers.csv
+    python benchmarks/bench_survival.py --selectors lassonet \
+        --datasets NSBCD,GSE7390 --output benchmarks/results/survival_peers.csv
 
 The figures go to docs/_static, the tables to docs/_tables; tests/test_docs.py holds the
 README to the same results.
