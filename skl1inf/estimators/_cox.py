@@ -1,11 +1,11 @@
 """The network as a model of survival."""
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length
 
 from .._sklearn import _check_sample_weight
 from ..targets import check_target
@@ -46,11 +46,12 @@ class L1InfCoxRegressor(L1InfPredictor):
     intercepts_ : list of ndarray of shape (n_hidden,) and (1,)
         The biases of the network that predicts.
 
-    decoder_weights_ : ndarray of shape (`n_features_`, 1)
-        The weights of the decoder. Only where `reconstruction_weight` is above 0, as
+    decoder_weights_ : ndarray of shape (n_features, 1)
+        The weights of the decoder, zero for features that are not selected. Only where
+        `reconstruction_weight` is above 0, as
         the next.
 
-    decoder_intercept_ : ndarray of shape (`n_features_`,)
+    decoder_intercept_ : ndarray of shape (n_features,)
         The biases of the decoder.
 
     unique_times_ : ndarray of shape (n_times,)
@@ -198,7 +199,8 @@ class L1InfCoxRegressor(L1InfPredictor):
             ) from error
         domain = 0, self.unique_times_[-1]
         functions = np.empty(len(values), dtype=object)
-        functions[:] = [StepFunction(self.unique_times_, y, domain=domain) for y in values]
+        for i, row in enumerate(values):
+            functions[i] = StepFunction(self.unique_times_, row, domain=domain)
         return functions
 
     def score(

@@ -1,5 +1,6 @@
 """The network that selects as a predictor."""
 
+from dataclasses import replace
 from numbers import Real
 from typing import ClassVar, Self
 
@@ -105,30 +106,37 @@ class L1InfPredictor(L1InfFeatureSelector):
         raise NotImplementedError
 
     def _train_again(
-        self, trained, selected, order, problem, radius, options, progress
+        self, trained, prepared, order, selected, radius, options, progress
     ):
         """Return the network that predicts, also where nothing is selected."""
         from ..network import read_out
 
-        alpha = self._decay(problem.target) if self.alpha == "auto" else self.alpha
+        features = order[selected[order]]
+        Z, target = _distinct(prepared, features, self.class_weight)
+        alpha = self._decay(target) if self.alpha == "auto" else self.alpha
+        # The ranks, unlike the importances, do not depend on rounding, and tell of
+        # features that matter only together with others.
+        relevance = np.arange(1, len(features) + 1) ** -0.5
         return read_out(
             trained,
-            np.flatnonzero(selected),
-            _relevance(order, selected),
-            alpha / np.sqrt(problem.target.information),
-            problem,
+            features,
+            Z,
+            target,
+            relevance / relevance.mean() if len(features) else relevance,
+            alpha / np.sqrt(target.information),
             options,
             progress,
         )
 
     def _set_fitted(self, trained, prepared, order, selected):
+        prepared = replace(prepared, target=trained.target)
         super()._set_fitted(trained, prepared, order, selected)
         self.encoder_weights_ = trained.encoder_weights
         self.__dict__.pop("decoder_weights_", None)  # of an earlier fit
         self.__dict__.pop("decoder_intercept_", None)
         if self.reconstruction_weight > 0:
             U, self.decoder_intercept_ = trained.decoder
-            self.decoder_weights_ = prepared.target.restored(U)
+            self.decoder_weights_ = trained.target.restored(U)
 
     def _standardised(self, matrix):
         """Return the selected features of a `Matrix`, (n_samples, `n_features_`)."""
@@ -190,12 +198,10 @@ class L1InfPredictor(L1InfFeatureSelector):
         """
         check_is_fitted(self)
         Z = self.encode(X) @ self.decoder_weights_.T + self.decoder_intercept_
-        return Z * self.scale_[self.support_] + self.mean_[self.support_]
+        return (Z * self.scale_ + self.mean_)[:, self.support_]
 
     @own_errstate
-    def explain(
-        self, X: ArrayLike | spmatrix | sparray, *, n_steps: int = 50
-    ) -> Bunch:
+    def explain(self, X: ArrayLike | spmatrix | sparray, *, n_steps: int = 50) -> Bunch:
         r"""Return what each selected feature contributes to each prediction.
 
         The contributions are integrated gradients [1]_: those of the network's output f
@@ -259,16 +265,26 @@ class L1InfPredictor(L1InfFeatureSelector):
         return self._linear_output(code)
 
 
-def _relevance(order, selected):
-    """Return the relevance of the selected features: ``rank ** -0.5``, 1 in the mean.
+def _distinct(prepared, features, class_weight):
+    """Return the distinct samples, standardised, and their target, sorted.
 
-    The ranks, unlike the importances, do not depend on rounding, and tell of features
-    that matter only together with others.
+    The same samples in another order, repeated instead of weighted, or in another
+    container, so give the same network to the last bit: the training would make small
+    differences large.
     """
-    relevance = np.empty(len(order))
-    relevance[order[selected[order]]] = np.arange(1, selected.sum() + 1) ** -0.5
-    relevance = relevance[selected]
-    return relevance / relevance.mean() if len(relevance) else relevance
+    from ..network import standardised_columns
+
+    data, scaling = prepared.data, prepared.scaling
+    Z = standardised_columns(data.matrix, features, scaling.mean, scaling.inverse)
+    Z = Z.astype(np.float32).astype(np.float64)  # the differences are in the last bits
+    axis = 0 if data.y.ndim > 1 else None
+    _, codes = np.unique(data.y, axis=axis, return_inverse=True)
+    rows = np.column_stack([Z, codes.ravel()])
+    _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    weight = np.bincount(place.ravel(), data.sample_weight)
+    Z = Z[first]
+    target = data.kind.encode(data.y[first], weight, class_weight)
+    return Z, target.arranged(lambda: np.einsum("ij,ij->i", Z, Z))
 
 
 @documented_after(L1InfFeatureSelector)
@@ -305,11 +321,12 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
     intercepts_ : list of ndarray of shape (n_hidden,) and (n_classes,)
         The biases of the network that predicts.
 
-    decoder_weights_ : ndarray of shape (`n_features_`, n_classes)
-        The weights of the decoder. Only where `reconstruction_weight` is above 0, as
+    decoder_weights_ : ndarray of shape (n_features, n_classes)
+        The weights of the decoder, zero for features that are not selected. Only where
+        `reconstruction_weight` is above 0, as
         the next.
 
-    decoder_intercept_ : ndarray of shape (`n_features_`,)
+    decoder_intercept_ : ndarray of shape (n_features,)
         The biases of the decoder.
 
     classes_ : ndarray of shape (n_classes,)
@@ -487,7 +504,7 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     ----------
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights of the network that predicts (see the
-        Notes). "auto": TODO.
+        Notes). "auto": 0.5.
 
     Attributes
     ----------
@@ -556,12 +573,12 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
         return self
 
     def _decay(self, target):
-        return 4.0
+        return 0.5
 
     def _set_fitted(self, trained, prepared, order, selected):
         super()._set_fitted(trained, prepared, order, selected)
-        self.target_mean_ = prepared.target.mean
-        self.target_scale_ = prepared.target.scale
+        self.target_mean_ = trained.target.mean
+        self.target_scale_ = trained.target.scale
 
     def _linear_output(self, code):
         """Return differences of codes, (..., n_targets), as those of predictions."""

@@ -382,20 +382,20 @@ class L1InfFeatureSelector(L1InfSelectorBase):
             alive = trained.selection.alive
             selected = self._select(alive, unimportant, order, n_wanted)
             trained = self._train_again(
-                trained, selected, order, problem, radius, options, progress
+                trained, prepared, order, selected, radius, options, progress
             )
         self.radius_ = float(radius)
         self._set_fitted(trained, prepared, order, selected)
 
     def _train_again(
-        self, trained, selected, order, problem, radius, options, progress
+        self, trained, prepared, order, selected, radius, options, progress
     ):
         """Return a training on the selected features alone, where it is asked for."""
         from ..network import retrain
 
         if not (self.second_descent and selected.any()):
             return trained
-        features = np.flatnonzero(selected)
+        features, problem = np.flatnonzero(selected), prepared.problem()
         return retrain(trained, features, problem, radius, options, progress)
 
     def _select(self, alive, unimportant, order, n_wanted):
