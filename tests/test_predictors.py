@@ -259,7 +259,7 @@ def test_they_predict_new_samples(fitted, data):
     X, (classes, numbers, times) = data
     assert fitted[0].score(X[60:], classes[60:]) > 0.65
     assert fitted[1].score(X[60:], numbers[60:]) > 0.9
-    assert fitted[2].score(X[60:], times[60:]) > 0.7
+    assert fitted[2].score(X[60:], times[60:]) > 0.6
 
 
 def test_the_probabilities_are_those_of_the_code(fitted, data):

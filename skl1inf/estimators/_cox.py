@@ -28,7 +28,7 @@ class L1InfCoxRegressor(L1InfPredictor):
     ----------
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights of the network that predicts (see the
-        Notes). "auto": 1.
+        Notes). "auto": 3.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class L1InfCoxRegressor(L1InfPredictor):
     _target = "survival"
 
     def _decay(self, target):
-        return 1.0
+        return 3.0
 
     def _set_fitted(self, trained, prepared, order, selected):
         super()._set_fitted(trained, prepared, order, selected)

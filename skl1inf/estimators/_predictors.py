@@ -504,7 +504,7 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     ----------
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights of the network that predicts (see the
-        Notes). "auto": 0.5.
+        Notes). "auto": 1 over the number of targets.
 
     Attributes
     ----------
@@ -529,6 +529,19 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     --------
     L1InfFeatureSelector : The selection alone.
     L1InfMultiTaskRegressor : A linear model in the ball.
+
+    Notes
+    -----
+    With the selected features of the standardised sample :math:`z_i`, the q
+    standardised targets :math:`y_i` and :math:`c_i = \sigma(z_i W + b) V + c`, the
+    training of the network that predicts minimises
+
+    .. math:: \frac{1}{2 q \sum_i s_i} \sum_i s_i \|c_i - y_i\|_2^2
+       + \frac{\alpha}{2 \sqrt{\sum_i s_i}} \Big(\sum_j \|W_j\|_2^2 / r_j
+       + \|V\|_F^2\Big).
+
+    :math:`r_j` is one over the square root of the rank of feature j, relative to the
+    mean of the selected ones: the best are penalised least.
 
     Examples
     --------
@@ -573,7 +586,7 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
         return self
 
     def _decay(self, target):
-        return 0.5
+        return 1 / target.n_latent
 
     def _set_fitted(self, trained, prepared, order, selected):
         super()._set_fitted(trained, prepared, order, selected)
