@@ -63,7 +63,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
 
     cv : int, cross-validation generator or iterable, default=None
         The folds, as in :func:`~sklearn.model_selection.check_cv`: None means five,
-        stratified for classes. Repeated ones, as of
+        stratified for classes, and for survival by event. Repeated ones, as of
         :class:`~sklearn.model_selection.RepeatedStratifiedKFold`, make the choice
         depend less on chance.
 
