@@ -30,6 +30,7 @@ from skl1inf import (
     L1InfClassifier,
     L1InfCoxRegressor,
     L1InfFeatureSelector,
+    L1InfFeatureSelectorCV,
     L1InfRegressor,
 )
 from skl1inf.estimators._cox import concordance
@@ -131,6 +132,18 @@ def test_as_the_estimator_of_select_from_model(prefit, fitted, data):
     assert_array_equal(
         np.flatnonzero(by_importance.fit(X[:60], y[:60]).get_support()), [0, 1]
     )
+
+
+@pytest.mark.parametrize("i", range(3))
+def test_groups_and_kept_features(i, data):
+    X, targets = data
+    pairs = [[k, k + 1] for k in range(0, 38, 2)]
+    model = PREDICTORS[i](feature_groups=pairs, keep_features=[39], random_state=0)
+    model.fit(X, targets[i])
+    assert_array_equal(model.support_[:38:2], model.support_[1:39:2])
+    assert model.support_[39]
+    assert model.support_[:2].all()
+    assert np.abs(model.coefs_[0][39]).max() > 0
 
 
 # The training.
@@ -314,6 +327,19 @@ def test_sparse_input(convert, data):
     dense = L1InfClassifier(random_state=0).fit(X, y)
     other = L1InfClassifier(random_state=0).fit(convert(X), y)
     assert_allclose(other.predict_proba(convert(X)), dense.predict_proba(X), rtol=1e-9)
+
+
+def test_the_radius_is_judged_by_the_network_itself(data):
+    X, (classes, _, times) = data
+    for model, y in ((L1InfClassifier, classes), (L1InfCoxRegressor, times)):
+        search = L1InfFeatureSelectorCV(
+            estimator=model(max_iter=10, random_state=0),
+            radii=[0.5, 2.0],
+            cv=2,
+            random_state=0,
+        )
+        assert search.fit(X, y).support_[:2].all()
+        assert (search.cv_results_["mean_test_score"] > 0.55).all()
 
 
 # The reconstruction.

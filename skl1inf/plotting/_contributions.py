@@ -217,7 +217,7 @@ class ContributionsDisplay:
 def _output_name(estimator, classes, output):
     """Return what the features contribute to, in words."""
     if classes is not None:
-        kind = "log-odds" if len(classes) == 2 else "log-probability"
+        kind = "log-odds" if len(classes) == 2 else "unnormalised log-probability"
         return f"{kind} of {classes[output]}"
     if hasattr(estimator, "baseline_hazard_"):
         return "log-risk"
