@@ -4,6 +4,7 @@
     python benchmarks/bench_projection.py --growth   # 10^4 to 10^8 entries as well
     python benchmarks/bench_projection.py --other    # and nothing of the above:
         training weights in place, the first call of a process, threads, memory
+    python benchmarks/bench_projection.py --groups   # groups and weights, over without
     python benchmarks/bench_projection.py --options  # what numba's options are worth
 
 Single-threaded unless OMP_NUM_THREADS says otherwise. Ratios are medians of runs
@@ -19,12 +20,14 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from published_projections import PUBLISHED
 
 from skl1inf import l1inf_norm, project_l1inf
+from skl1inf.ball._l1inf import WeightedL1Inf, l1inf
 from skl1inf.ball.kernels import project
 
 GRID = [
@@ -145,6 +148,41 @@ def training_weights(n_runs):
         alive = int(W.any(1).sum())
         print(f"{n_features:6} x 64 float32 in place, {alive} rows alive:", end=" ")
         print(f"{1e6 * np.median(seconds):.1f} us, copy {1e6 * copy:.1f} us")
+
+
+def grouped(n_runs):
+    """Time with groups or weights over that of the plain ball, a step's in place.
+
+    Groups of equal sizes are compared with as many rows that are as long; their rows
+    are scattered over the matrix.
+    """
+    rng = np.random.default_rng(0)
+    for n_rows, size in product((300, 3000, 10000), (1, 2, 10, 100)):
+        n_groups = n_rows // size
+        Y = (0.02 * rng.standard_normal((n_rows, 64))).astype(np.float32)
+        group = rng.permutation(np.repeat(np.arange(n_groups), size))
+        of_rows = WeightedL1Inf(np.ones(n_groups), None if size == 1 else group)
+        long = Y[np.argsort(group)].reshape(n_groups, -1)
+        print_ratio(f"groups of {size}", of_rows, Y, l1inf, long, n_runs)
+    half = np.maximum(np.arange(10000) - 5000, 0)  # of the last Y
+    for name, weight in ("1", 1.0), ("its square root", 5000**0.5), ("its size", 5000):
+        weights = np.where(np.arange(5000) == 0, weight, 1.0)
+        ball = WeightedL1Inf(weights, rng.permutation(half))
+        name = f"half in a group of weight {name}"
+        print_ratio(name, ball, Y, l1inf, Y, n_runs)
+
+
+def print_ratio(name, ball, Y, plain_ball, Y_of_plain, n_runs):
+    def project(ball, Y, W):
+        W[:] = Y
+        ball(W, 1.0, 1, W)
+
+    found, plain = times(
+        partial(project, ball, Y, np.empty_like(Y)),
+        partial(project, plain_ball, Y_of_plain, np.empty_like(Y_of_plain)),
+        n_runs,
+    )
+    print(f"{len(Y)} x 64, {name}: {found / plain:.2f} times the plain ball")
 
 
 def first_call():
@@ -273,6 +311,7 @@ def main():
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--other", action="store_true")
+    parser.add_argument("--groups", action="store_true")
     parser.add_argument("--options", action="store_true")
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
@@ -282,6 +321,9 @@ def main():
         first_call()
         threads(arguments.runs)
         tensor_memory()
+        return
+    if arguments.groups:
+        grouped(arguments.runs)
         return
     if arguments.options:
         options()

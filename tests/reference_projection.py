@@ -32,22 +32,36 @@ def exact_levels(Y, radius):
         theta += excess / sum(Fraction(1, count) for _, count in levels if count)
 
 
-def bisection_projection(Y, radius):
+def bisection_projection(Y, radius, weights=None, groups=None):
     """The projection by bisection of theta in long double, without Newton's method.
 
-    The level of a group is the highest of the lines (sum of its k largest - theta)
-    / k, all of which are found by sorting.
+    The level of a group is the highest of the lines (sum of its k largest - theta w)
+    / k, all of which are found by sorting. `groups` numbers the groups of rows.
     """
-    magnitudes = -np.sort(-np.abs(Y).astype(np.longdouble), axis=1)
-    sums = np.cumsum(magnitudes, axis=1)
-    counts = np.arange(1, Y.shape[1] + 1)
+    Y = Y.astype(np.longdouble)
+    groups = np.arange(len(Y)) if groups is None else groups
+    n_groups = groups.max() + 1
+    weights = np.ones(n_groups) if weights is None else weights
+    weights = weights.astype(np.longdouble)
+    sums = [
+        np.cumsum(np.sort(np.abs(Y[groups == g]), axis=None)[::-1])
+        for g in range(n_groups)
+    ]
+    if weights @ [each[0] for each in sums] <= radius:
+        return Y
 
     def levels(theta):
-        return np.maximum(((sums - theta) / counts).max(axis=1), 0)
+        lines = (
+            (total - theta * weight) / np.arange(1, len(total) + 1)
+            for total, weight in zip(sums, weights, strict=True)
+        )
+        return np.array([max(each.max(), 0) for each in lines])
 
-    low, high = np.longdouble(0), sums[:, -1].max()
+    low = np.longdouble(0)
+    high = max(total[-1] / weight for total, weight in zip(sums, weights, strict=True))
     for _ in range(80):
         theta = (low + high) / 2
-        low, high = (theta, high) if levels(theta).sum() > radius else (low, theta)
-    level = levels(high)[:, None]
-    return np.clip(Y.astype(np.longdouble), -level, level)
+        inside = weights @ levels(theta) <= radius
+        low, high = (low, theta) if inside else (theta, high)
+    level = levels(high)[groups, None]
+    return np.clip(Y, -level, level)

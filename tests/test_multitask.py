@@ -601,6 +601,37 @@ def test_cross_validation_agrees_with_explicit_fits(weighted):
     assert_allclose(model.coef_, single.coef_)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_folds_of_many_samples_agree_with_explicit_fits(fit_intercept, weighted):
+    """They share a Gram matrix."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 8)) + 1
+    X[:, 1] = np.arange(60) < 15  # constant in a training set
+    X[:, 2] = 0.1
+    Y = X[:, 3:6] @ rng.standard_normal((3, 2)) + rng.standard_normal((60, 2))
+    if fit_intercept:
+        X[:, 3] += 1e7
+        Y[:, 0] += 1e6
+    s = rng.uniform(0.5, 2, 60) if weighted else None
+    options = {"fit_intercept": fit_intercept, "tol": 1e-9}
+    folds = list(KFold(4).split(X))
+    masks = [tuple(np.isin(np.arange(60), part) for part in fold) for fold in folds]
+    search = L1InfMultiTaskRegressorCV(
+        radii=[0.3, 1, 1e3], cv=masks, standardize_targets=False, **options
+    ).fit(X, Y, s)
+    for k, radius in enumerate(search.radii_):
+        for fold, (train, test) in enumerate(folds):
+            single = L1InfMultiTaskRegressor(radius, **options)
+            single.fit(X[train], Y[train], None if s is None else s[train])
+            errors = ((Y[test] - single.predict(X[test])) ** 2).mean(axis=1)
+            mse = np.average(errors, weights=None if s is None else s[test])
+            assert_allclose(search.mse_path_[k, fold], mse, rtol=1e-4)
+    search.set_params(precompute=False)  # nothing is shared
+    expected = search.mse_path_
+    assert_allclose(search.fit(X, Y, s).mse_path_, expected, rtol=1e-4)
+
+
 def test_cross_validation_in_parallel_is_the_same():
     X, Y = make_problem(0, "tall")
     one = L1InfMultiTaskRegressorCV(radii=5, n_jobs=1).fit(X, Y)

@@ -19,6 +19,8 @@ VARIANTS = [
     L1InfMultiTaskRegressor(warm_start=True),
     L1InfMultiTaskRegressorCV(radii=10),
     L1InfMultiTaskRegressorCV(radii=[0.1, 1], cv=3, positive=True),
+    L1InfMultiTaskRegressor(feature_groups=[[0, 1]], group_weights=[2.0]),
+    L1InfMultiTaskRegressorCV(radii=3, cv=3, keep_features=[0]),
 ]
 
 

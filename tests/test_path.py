@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import sklearn
 from callbacks import Recorder
+from hypothesis import given
+from hypothesis import strategies as st
 from joblib import parallel_config
 from reference_elimination import elimination_with_sklearn
 from scipy import sparse
@@ -30,6 +32,7 @@ from sklearn.model_selection import (
     GroupKFold,
     KFold,
     LeaveOneOut,
+    RepeatedStratifiedKFold,
     cross_val_score,
     cross_validate,
 )
@@ -45,9 +48,9 @@ from skl1inf import (
     radius_path,
 )
 from skl1inf.datasets import make_expression
+from skl1inf.estimators._choice import choose, standard_error
 from skl1inf.estimators._elimination import N_ORDERED
 from skl1inf.estimators._folds import summarise
-from skl1inf.estimators._selector_cv import _choose
 
 RADII = [0.2, 0.6, 2.0]
 
@@ -156,12 +159,114 @@ def test_path_refuses_bad_parameters(classes, params, error, message):
 def test_one_standard_error_takes_the_fewest_features():
     mean = np.array([0.5, 0.84, 0.9, 0.86, 0.7])
     n_features = np.array([1, 5, 20, 3, 50])
-    error = np.full(5, 0.05)
-    assert _choose(mean, error, n_features, "best") == 2
-    assert _choose(mean, error, n_features, "1se") == 3
-    assert _choose(np.full(5, 0.5), 0 * error, n_features, "best") == 0
-    mean[2] = np.nan
-    assert _choose(mean, error, n_features, "best") == 3
+    errors = np.array([0.2, 0.05, 0.0, 0.03, 0.05])
+    assert choose(mean, errors, n_features, "best") == 2
+    assert choose(mean, errors, n_features, "1se") == 3
+    assert choose(np.full(5, 0.5), 0 * errors, n_features, "best") == 0
+    mean[2] = errors[2] = np.nan
+    assert choose(mean, errors, n_features, "best") == 3
+
+
+def partitions(rng, n_samples, n_folds, n_repeats):
+    """Return the test samples of every fold, each sample once a repeat."""
+    return [
+        test
+        for _ in range(n_repeats)
+        for test in np.array_split(rng.permutation(n_samples), n_folds)
+    ]
+
+
+@given(
+    n_folds=st.integers(2, 6),
+    size=st.integers(1, 5),
+    n_repeats=st.integers(1, 4),
+    seed=st.integers(0, 100),
+)
+def test_folds_that_are_repeated_as_they_are_tell_nothing_new(
+    n_folds, size, n_repeats, seed
+):
+    """Disjoint folds have the usual standard error, however often they are counted."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=n_folds)
+    tests = partitions(rng, n_folds * size, n_folds, 1)
+    error = standard_error(np.tile(scores, n_repeats).std(), n_repeats * tests)
+    assert error == pytest.approx(scores.std(ddof=1) / np.sqrt(n_folds))
+
+
+@pytest.mark.parametrize("tests", [[np.arange(5)], 3 * [np.arange(5)]])
+def test_one_set_of_test_samples_tells_no_standard_error(tests):
+    np.testing.assert_array_equal(standard_error(np.array([0.1, 0.2]), tests), 0)
+
+
+def independent_scores(rng, tests, n_samples):
+    """Return the scores of the folds where every sample has a score of its own."""
+    of_samples = rng.normal(size=n_samples)
+    return np.array([of_samples[test].mean() for test in tests])
+
+
+@pytest.mark.parametrize("n_folds", [3, 5, 10])
+def test_standard_error_of_repeated_folds(n_folds):
+    """The mean over any repeats is that of 50 scores: its variance is 1 / 50."""
+    rng = np.random.default_rng(0)
+    squared, naive = [], []
+    for _ in range(1000):
+        tests = partitions(rng, 50, n_folds, 4)
+        scores = independent_scores(rng, tests, 50)
+        squared.append(standard_error(scores.std(), tests) ** 2)
+        naive.append(scores.var(ddof=1) / len(scores))
+    assert np.mean(squared) == pytest.approx(1 / 50, rel=0.07)
+    assert np.mean(naive) < 0.3 / 50
+
+
+def test_standard_error_of_random_splits():
+    """It is the corrected one of Nadeau and Bengio, and the simulated one."""
+    rng = np.random.default_rng(0)
+    squared, corrected, means = [], [], []
+    for _ in range(2000):
+        tests = [rng.permutation(50)[:10] for _ in range(8)]
+        scores = independent_scores(rng, tests, 50)
+        squared.append(standard_error(scores.std(), tests) ** 2)
+        corrected.append((1 / 8 + 10 / 40) * scores.var(ddof=1))
+        means.append(scores.mean())
+    assert np.mean(squared) == pytest.approx(np.mean(corrected), rel=0.05)
+    assert np.mean(squared) == pytest.approx(np.var(means), rel=0.1)
+
+
+def chosen(truth, rule, rng, noise=0.05):
+    """Return the choice from five folds of 100 curves: the truth and noise."""
+    tests = partitions(rng, 50, 5, 1)
+    for _ in range(100):
+        scores = truth + noise * rng.normal(size=(5, len(truth)))
+        errors = standard_error(scores.std(axis=0), tests)
+        yield choose(scores.mean(axis=0), errors, np.arange(len(truth)), rule)
+
+
+def test_rules_on_curves_of_known_truth():
+    """A step is found by both; on a plateau "1se" takes the beginning of it.
+
+    The plateau has 8 radii, from 12 on. The best of 8 normal means lies 1.42 standard
+    errors above the truth, so each passes "1se" with the probability P(z > .42) = .34:
+    the first to pass is about 1.9 after the beginning, the best 3.5.
+    """
+    rng = np.random.default_rng(0)
+    step = np.where(np.arange(20) < 12, 0.5, 0.9)
+    for rule in ("best", "1se"):
+        assert min(chosen(step, rule, rng)) == 12
+    first, best = (list(chosen(step, rule, rng)) for rule in ("1se", "best"))
+    assert np.mean(first) < 14.7 < np.mean(best)
+    # No more than the slack and the chance of the mean is given away on a slope.
+    slope = np.linspace(0.5, 0.9, 20)
+    lost = 0.9 - slope[list(chosen(slope, "1se", rng))]
+    assert np.mean(lost) < 2 * 0.05 / np.sqrt(5)
+
+
+def test_a_perfect_score_by_chance_does_not_decide():
+    """All five folds right at one radius has no error, but for chance."""
+    scores = np.full((5, 6), 0.9) + 0.05 * np.array([[-2], [-1], [0], [1], [2]])
+    scores[:, 0], scores[:, 4] = scores[:, 0] - 0.3, 0.92
+    errors = standard_error(scores.std(axis=0), np.arange(50).reshape(5, 10))
+    assert errors[4] < 1e-9 < errors[1]
+    assert choose(scores.mean(axis=0), errors, np.arange(6), "1se") == 1
 
 
 def test_scores_are_those_of_the_estimator_on_the_selected_columns(classes):
@@ -213,7 +318,10 @@ def test_best_is_at_least_as_good_as_one_standard_error(classes):
     best, one_se = (quick_cv(rule=rule).fit(*classes) for rule in ("best", "1se"))
     results = best.cv_results_
     i = int(np.argmax(results["mean_test_score"]))
-    limit = results["mean_test_score"][i] - results["std_test_score"][i] / np.sqrt(3)
+    # Three folds of one size: the standard deviation with two degrees of freedom.
+    errors = results["std_test_score"] / np.sqrt(2)
+    np.testing.assert_allclose(results["standard_error"], errors)
+    limit = results["mean_test_score"][i] - np.median(errors)
     j = RADII.index(one_se.radius_)
     assert results["mean_test_score"][j] >= limit
     assert results["n_features"][j] <= results["n_features"][i]
@@ -257,6 +365,17 @@ def test_dask_cluster(classes):
     ):
         b = quick_cv(n_jobs=2).fit(*classes)
     np.testing.assert_array_equal(a.support_, b.support_)
+
+
+def test_repeated_folds(classes):
+    """Every sample is tested twice, and counts once in the standard error."""
+    cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
+    results = quick_cv(cv=cv).fit(*classes).cv_results_
+    scores = np.array([results[f"split{k}_test_score"] for k in range(6)])
+    np.testing.assert_allclose(results["mean_test_score"], scores.mean(axis=0))
+    np.testing.assert_allclose(
+        results["standard_error"], scores.std(axis=0) / np.sqrt(3 - 1)
+    )
 
 
 def test_groups_go_to_the_splitter(classes):

@@ -96,8 +96,7 @@ def searched():
         "radius": radii,
         "n_features": 4.0 * np.arange(1, 13),
         "mean_test_score": scores,
-        "std_test_score": np.linspace(0.1, 0.2, 12),
-        **{f"split{i}_test_score": scores for i in range(4)},
+        "standard_error": np.linspace(0.05, 0.1, 12) ** 2,
     }
     search.radius_ = radii[4]
     return search
@@ -403,7 +402,7 @@ def test_path_of_one_radius_and_no_name():
 def test_search(searched):
     display = RadiusCVDisplay.from_estimator(searched)
     results = searched.cv_results_
-    scores, errors = results["mean_test_score"], results["std_test_score"] / 2
+    scores, errors = results["mean_test_score"], results["standard_error"]
     assert_array_equal(display.line_.get_xdata(), results["radius"])
     assert_array_equal(display.line_.get_ydata(), scores)
     band = display.band_.get_paths()[0].vertices
@@ -414,7 +413,8 @@ def test_search(searched):
     assert_array_equal(display.features_line_.get_ydata(), results["n_features"])
     assert_array_equal(display.radius_line_.get_xdata(), results["radius"][4])
     assert_array_equal(display.best_line_.get_xdata(), results["radius"][6])
-    assert_array_equal(display.level_line_.get_ydata(), (scores - errors)[6])
+    level = scores[6] - np.median(errors)
+    assert_allclose(display.level_line_.get_ydata(), level)
     assert display.ax_.get_ylabel() == "balanced accuracy"
     legend = [text.get_text() for text in display.legend_.get_texts()]
     assert legend[2:] == [

@@ -26,6 +26,7 @@ X, y = np.zeros((4, 3)), np.array([0, 1, 0, 1])
 
 assert_type(l1inf_norm(X), float)
 assert_type(l1inf_dual_norm([[1.0, 2.0]], axis=0), float)
+assert_type(l1inf_norm(X, groups=["a", "a", "b", "b"], weights=[1.0, 2.0]), float)
 of_array: np.ndarray | torch.Tensor = project_l1inf(X, 1.0, axis=0, out=X)
 of_tensor: np.ndarray | torch.Tensor = project_l1inf(torch.zeros(2, 2), 1)
 
@@ -48,4 +49,5 @@ RadiusPathDisplay.from_estimator(selector)
 L1InfFeatureSelector(radius="one")  # type: ignore[arg-type]
 L1InfFeatureSelector(1.0, 5)  # type: ignore[call-arg]
 L1InfMultiTaskRegressor(copy_X=True)  # type: ignore[call-arg]
+project_l1inf(X, 1.0, groups=[0, 0, 1, 1], weights=np.ones(2))
 project_l1inf(X, "1")  # type: ignore[arg-type]

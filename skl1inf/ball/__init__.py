@@ -12,9 +12,11 @@ from ._functions import (
     project_l1inf_bilevel,
     project_l12,
 )
+from ._groups import GroupedBall
 
 __all__ = [
     "Ball",
+    "GroupedBall",
     "L1InfBall",
     "duality_gap",
     "l1inf_dual_norm",

@@ -5,34 +5,37 @@ Y is outside the ball, and returns the gradient with respect to Y: the transpose
 Jacobian times G. It is exact where the projection is differentiable: that is, where
 small changes of Y change neither which groups survive nor which entries are clipped.
 
-**The l1,inf ball.** In a row i that survives let :math:`K_i` be its clipped entries,
-:math:`k_i` their number and :math:`s_{ij}` their signs. All lose the same sum:
+**The l1,inf ball.** In a group g that survives, of one row or several, let :math:`K_g`
+be the clipped entries, :math:`k_g` their number and :math:`s_{ij}` their signs. With
+weights :math:`w_g`, which are 1 unless given,
 
 .. math::
 
-    \sum_{j \in K_i} |Y_{ij}| - k_i \mu_i = \theta, \qquad \sum_i \mu_i = C.
+    \sum_{ij \in K_g} |Y_{ij}| - k_g \mu_g = \theta w_g, \qquad
+    \sum_g w_g \mu_g = C.
 
 Near Y the sets and the signs do not change, so that
 
 .. math::
 
-    d\mu_i = \frac{1}{k_i} \Bigl( \sum_{j \in K_i} s_{ij}\, dY_{ij} - d\theta \Bigr),
-    \qquad \sum_i d\mu_i = 0, \qquad
-    dP_{ij} = \begin{cases} s_{ij}\, d\mu_i & j \in K_i \\
-    dY_{ij} & j \notin K_i, \end{cases}
+    d\mu_g = \frac{1}{k_g} \Bigl( \sum_{ij \in K_g} s_{ij}\, dY_{ij} - w_g\, d\theta
+    \Bigr), \qquad \sum_g w_g\, d\mu_g = 0, \qquad
+    dP_{ij} = \begin{cases} s_{ij}\, d\mu_g & ij \in K_g \\
+    dY_{ij} & ij \notin K_g, \end{cases}
 
-where the second equation fixes :math:`d\theta`, and dead rows have :math:`dP_{ij} = 0`.
-With :math:`a_i = \sum_{j \in K_i} s_{ij} G_{ij}` and
-:math:`t = \sum_i (a_i / k_i) / \sum_i (1 / k_i)` the gradient of a clipped entry is
-:math:`s_{ij} (a_i - t) / k_i`: the Jacobian is symmetric, as that of any projection
-onto a convex set.
+where the second equation fixes :math:`d\theta`, and dead groups have
+:math:`dP_{ij} = 0`. With :math:`a_g = \sum_{ij \in K_g} s_{ij} G_{ij}` and
+:math:`t = \sum_g (w_g a_g / k_g) / \sum_g (w_g^2 / k_g)` the gradient of a clipped
+entry is :math:`s_{ij} (a_g - w_g t) / k_g`: the Jacobian is symmetric, as that of any
+projection onto a convex set.
 """
 
 import torch
 
-from ._l1inf import l1inf
+from ._l1inf import WeightedL1Inf, l1inf
 from ._others import bilevel, l1, l12
 from ._tensors import is_followed, project_into, project_values
+from .kernels._segments import Segments
 
 
 def _where(mask, values):
@@ -45,22 +48,83 @@ def _mean(mask, values):
     return _where(mask, values).sum() / mask.sum().clamp(min=1)
 
 
-def _clipped(Y, P, axis):
+class _Rows:
+    """Every row, or column, is a group of weight 1."""
+
+    def total(self, rows):
+        """Add up one number a row over its group; give every row the sum."""
+        return rows
+
+    def largest(self, rows):
+        """Take the largest over its group; give it to every row."""
+        return rows
+
+    def theta(self, share, of_level):
+        """Give t, from the 1 / k_g, 0 where k_g is, and the a_g."""
+        return _ratio(share * of_level, share)
+
+    def loss(self, theta):
+        """Give w_g t."""
+        return theta
+
+
+class _GroupsOfRows:
+    """The groups and weights of a ball, for numbers of shape (n_rows, 1) or (1, n)."""
+
+    def __init__(self, ball, like):
+        self.segments = Segments(ball.members, like.numel(), like.device)
+        # Only their ratios matter.
+        weights = torch.from_numpy(ball.weights / ball.weights.max()).to(like)
+        self.weights = self._to_rows(weights, like.shape)
+        # Of the rows of a group, so that sums over rows count every group once.
+        once = 1 / (torch.ones_like(weights) * self.segments.n_members)
+        self.once = self._to_rows(once, like.shape)
+
+    def total(self, rows):
+        """Add up one number a row over its group; give every row the sum."""
+        return self._to_rows(self.segments.total(rows.reshape(-1)), rows.shape)
+
+    def largest(self, rows):
+        """Take the largest over its group; give it to every row."""
+        return self._to_rows(self.segments.largest(rows.reshape(-1)), rows.shape)
+
+    def theta(self, share, of_level):
+        """Give t, from the 1 / k_g, 0 where k_g is, and the a_g."""
+        share = self.once * self.weights * share
+        return _ratio(share * of_level, share * self.weights)
+
+    def loss(self, theta):
+        """Give w_g t."""
+        return self.weights * theta
+
+    def _to_rows(self, groups, shape):
+        return self.segments.spread(groups, 0).reshape(shape)
+
+
+def _ratio(above, below):
+    """Give the ratio of two sums; 0 where the second is, as nothing is clipped."""
+    below = below.sum()
+    return above.sum() / torch.where(below > 0, below, 1)
+
+
+PLAIN = _Rows()
+
+
+def _clipped(Y, P, axis, rows=PLAIN):
     """Tell which groups survive, and which of their entries are clipped."""
-    level = P.abs().amax(axis, keepdim=True)
+    level = rows.largest(P.abs().amax(axis, keepdim=True))
     alive = level > 0
     return alive, alive & (Y.abs() > level)
 
 
-def _of_l1inf(G, Y, P, radius, axis):
-    alive, clipped = _clipped(Y, P, axis)
-    count = clipped.sum(axis, keepdim=True)
+def _of_l1inf(G, Y, P, radius, axis, rows=PLAIN):
+    alive, clipped = _clipped(Y, P, axis, rows)
+    count = rows.total(clipped.sum(axis, keepdim=True))
     share = _where(count > 0, 1 / count.to(G.dtype).clamp(min=1))
     signs = Y.sign()
-    of_level = _where(clipped, signs * G).sum(axis, keepdim=True)
-    # A share is no less than 1 over the size of a group, unless all are 0.
-    of_theta = (share * of_level).sum() / share.sum().clamp(min=1 / Y.numel())
-    of_clipped = signs * share * (of_level - of_theta)
+    of_level = rows.total(_where(clipped, signs * G).sum(axis, keepdim=True))
+    of_theta = rows.theta(share, of_level)
+    of_clipped = signs * share * (of_level - rows.loss(of_theta))
     return torch.where(clipped, of_clipped, _where(alive, G))
 
 
@@ -97,6 +161,18 @@ def _of_l1(G, Y, P, radius, axis):
     return _where(alive, G - signs * _mean(alive, signs * G))
 
 
+def _gradient(ball):
+    """Return the gradient's function of (G, Y, P, radius, axis) for a ball."""
+    if not isinstance(ball, WeightedL1Inf):
+        return GRADIENTS[ball]
+
+    def of_weighted(G, Y, P, radius, axis):
+        rows = _GroupsOfRows(ball, Y.detach().narrow(axis, 0, 1))
+        return _of_l1inf(G, Y, P, radius, axis, rows)
+
+    return of_weighted
+
+
 GRADIENTS = {l1inf: _of_l1inf, bilevel: _of_bilevel, l12: _of_l12, l1: _of_l1}
 
 
@@ -120,7 +196,7 @@ class Projection(torch.autograd.Function):
         Y, P = ctx.saved_tensors
         if G.numel():
             Y = Y.to(P.dtype)
-            outside = GRADIENTS[ctx.ball](G, Y, P, ctx.radius, ctx.axis)
+            outside = _gradient(ctx.ball)(G, Y, P, ctx.radius, ctx.axis)
             inside = (P == Y).all() & (ctx.radius > 0)
             G = torch.where(inside, G, outside)
         return G, None, None, None, None

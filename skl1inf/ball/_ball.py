@@ -31,6 +31,13 @@ class Ball(Protocol):
         norm.
         """
 
+    def kept(self, W):
+        """Return the mask of the rows that take nothing of the radius, or None.
+
+        It is of shape (n_replicas, n_rows). Each such row has a bound of its own.
+        """
+        return None
+
     def norm(self, W):
         """Return the norm of every replica, (n_replicas,)."""
         return self.sizes(W).sum(-1)
@@ -78,12 +85,10 @@ class L1InfBall(Ball):
 
     def shrink_in_metric(self, W, metric, theta):
         """Return the proximal point of theta times the norm, in that metric."""
-        from .kernels import shrink_in_metric
+        from .kernels import shrink
 
         W = np.maximum(W, 0) if self.positive else np.ascontiguousarray(W)
-        shrunk = np.empty_like(W)
-        shrink_in_metric(W, metric, float(theta), shrunk)
-        return shrunk
+        return shrink(W, theta / metric)
 
     def sizes(self, W):
         """Return the largest absolute entry of every row."""

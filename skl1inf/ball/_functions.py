@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 
 from . import _l1inf, _others
-from ._validation import check_array, check_axis, check_out, check_radius, torch_of
+from ._validation import (
+    check_array,
+    check_axis,
+    check_groups,
+    check_ndim,
+    check_out,
+    check_radius,
+    check_weights,
+    torch_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +68,16 @@ def _statistics(Y, axis):
         return _l1inf.statistics(Y, axis)
 
 
+def _weighted(n_rows, weights, groups):
+    """Return the ball of so many rows, or columns, that weights and groups describe."""
+    number, n_groups = None, n_rows
+    if groups is not None:
+        number, n_groups = check_groups(groups, n_rows)
+    if weights is None:
+        weights = np.ones(n_groups)
+    return _l1inf.WeightedL1Inf(check_weights(weights, n_groups), number)
+
+
 def _project(ball, Y, radius, axis, out, ndims=(2,)):
     """Project an array or a tensor by a function of (Y, radius, axis, out)."""
     axis, radius = check_axis(axis), check_radius(radius)
@@ -73,15 +92,28 @@ def _project(ball, Y, radius, axis, out, ndims=(2,)):
 
 
 @_uncompiled
-def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
-    """Sum over the groups of each group's largest absolute entry.
+def l1inf_norm(
+    Y: Matrix,
+    *,
+    axis: int = -1,
+    weights: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> float:
+    """Sum over the groups of each group's largest absolute entry, times its weight.
 
     Parameters
     ----------
-    Y : array or tensor of shape (n_groups, group_size)
-        Real and finite; each column is a group where ``axis=0``.
+    Y : array or tensor of shape (n_rows, n_columns)
+        Real and finite.
     axis : {-1, 0, 1}, default=-1
-        Axis along which the maximum is taken: by default each row is a group.
+        Axis along which the maximum is taken: by default each row is a group, where
+        ``axis=0`` each column.
+    weights : array-like of shape (n_groups,), default=None
+        The weights of the groups, positive; None where all are 1. See
+        :func:`project_l1inf` for their order.
+    groups : array-like of shape (n_rows,), default=None
+        Integers or strings: rows with the same label are one group. With ``axis=0``
+        they are labels of columns. None where each is a group.
 
     Returns
     -------
@@ -99,21 +131,34 @@ def l1inf_norm(Y: Matrix, *, axis: int = -1) -> float:
     >>> from skl1inf import l1inf_norm
     >>> l1inf_norm([[3.0, -1.0], [0.0, 2.0]])
     5.0
+    >>> l1inf_norm([[3.0, -1.0], [0.0, 2.0], [1.0, 1.0]], groups=["a", "a", "b"])
+    4.0
     """
     _, largest = _statistics(Y, axis)
+    if weights is not None or groups is not None:
+        return float(_weighted(len(largest), weights, groups).norm(largest))
     return float(_l1inf.kernels().compensated(largest))
 
 
 @_uncompiled
-def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
-    """Largest l1 norm of a group: the dual of the l1,inf norm.
+def l1inf_dual_norm(
+    Y: Matrix,
+    *,
+    axis: int = -1,
+    weights: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> float:
+    """Largest l1 norm of a group over its weight: the dual of the l1,inf norm.
 
     Parameters
     ----------
-    Y : array or tensor of shape (n_groups, group_size)
-        Real and finite; each column is a group where ``axis=0``.
+    Y : array or tensor of shape (n_rows, n_columns)
+        Real and finite.
     axis : {-1, 0, 1}, default=-1
-        Axis along which the sum is taken: by default each row is a group.
+        Axis along which the sum is taken: by default each row is a group, where
+        ``axis=0`` each column.
+    weights, groups : array-like, default=None
+        Those of the norm: see :func:`l1inf_norm`.
 
     Returns
     -------
@@ -130,8 +175,12 @@ def l1inf_dual_norm(Y: Matrix, *, axis: int = -1) -> float:
     >>> from skl1inf import l1inf_dual_norm
     >>> l1inf_dual_norm([[3.0, -1.0], [0.0, 2.0]])
     4.0
+    >>> l1inf_dual_norm([[3.0, -1.0], [0.0, 2.0]], weights=[4.0, 1.0])
+    2.0
     """
     total, _ = _statistics(Y, axis)
+    if weights is not None or groups is not None:
+        return float(_weighted(len(total), weights, groups).dual_norm(total))
     return float(total.max(initial=0))
 
 
@@ -141,25 +190,36 @@ def project_l1inf(
     radius: float,
     *,
     axis: int = -1,
+    weights: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     out: Projected | None = None,
 ) -> Projected:
     """Project a matrix onto the l1,inf ball, exactly.
 
     The ball of radius C holds the matrices W whose groups' largest absolute
-    entries add up to at most C. The projection of Y clips group i to
-    ``[-mu_i, mu_i]``: groups that lose less than all of their entries all lose
-    the same sum theta, and a group whose l1 norm is at most theta becomes zero.
+    entries, times the groups' weights w_g, add up to at most C. The projection of
+    Y clips group g to ``[-mu_g, mu_g]``: groups that lose less than all of their
+    entries lose ``theta w_g`` in all, with the same theta, and a group whose l1
+    norm is at most ``theta w_g`` becomes zero.
 
     Parameters
     ----------
-    Y : array or tensor of shape (n_groups, group_size)
-        Matrix to project, real and finite, in any memory layout; each column is
-        a group where ``axis=0``. Other dtypes than float32 and float64 are
-        converted to float64.
+    Y : array or tensor of shape (n_rows, n_columns)
+        Matrix to project, real and finite, in any memory layout. Other dtypes
+        than float32 and float64 are converted to float64.
     radius : float
         Radius of the ball, at least 0.
     axis : {-1, 0, 1}, default=-1
-        Axis along which the maximum is taken: by default each row is a group.
+        Axis along which the maximum is taken: by default each row is a group,
+        where ``axis=0`` each column.
+    weights : array-like of shape (n_groups,), default=None
+        The weights of the groups, positive and finite; None where all are 1.
+        With `groups` they are in the order of the sorted labels, without in that
+        of the rows. No gradient passes to them.
+    groups : array-like of shape (n_rows,), default=None
+        Integers or strings: rows with the same label are one group, which
+        survives or becomes zero as a whole. With ``axis=0`` they are labels of
+        columns. None where each row, or column, is a group.
     out : array or tensor, default=None
         Where to write the result; of the shape, dtype and device of the result.
         May be Y itself. Not for tensors that require a gradient, unless under
@@ -178,7 +238,8 @@ def project_l1inf(
         If an argument has the wrong type. Sparse matrices and masked arrays have.
     ValueError
         If Y is not a matrix of finite real numbers, `radius` is negative or NaN,
-        or `out` does not fit or overlaps itself.
+        `weights` or `groups` have the wrong length, a weight is not positive, or
+        `out` does not fit or overlaps itself.
     RuntimeError
         If `out` is given and torch is to follow the projection for a gradient.
 
@@ -211,7 +272,22 @@ def project_l1inf(
     >>> project_l1inf(np.array([[3.0, 1.0, -3.0], [0.5, 0.5, 0.0]]), 2)
     array([[ 2.,  1., -2.],
            [ 0.,  0.,  0.]])
+
+    The last two rows are one group:
+
+    >>> Y = np.array([[3.0, 0.0], [2.0, 0.0], [-1.0, 2.0]])
+    >>> project_l1inf(Y, 2, groups=["a", "b", "b"])
+    array([[ 1.,  0.],
+           [ 1.,  0.],
+           [-1.,  1.]])
     """
+    if weights is not None or groups is not None:
+        axis = check_axis(axis)
+        if torch_of(Y) is None:
+            Y = check_array(Y)
+        check_ndim(Y, (2,))
+        ball = _weighted(Y.shape[1 - axis], weights, groups)
+        return _project(ball, Y, radius, axis, out)
     return _project(_l1inf.l1inf, Y, radius, axis, out)
 
 

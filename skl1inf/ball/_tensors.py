@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from ._l1inf import l1inf
+from ._l1inf import WeightedL1Inf, l1inf
 from ._validation import check_fit, check_ndim, check_overlap, check_real
 
 # Tensors on a device of at most so many entries are projected on the CPU.
@@ -76,7 +76,8 @@ def _project_on_device(ball, values, radius, axis, out):
     The projection on a device starts some hundred operations, which take longer than
     to move a small tensor there and back.
     """
-    if ball is l1inf and values.numel() > _MOVED:
+    of_l1inf = ball is l1inf or isinstance(ball, WeightedL1Inf)
+    if of_l1inf and values.numel() > _MOVED:
         ball(values, radius, axis, out)
     else:
         array = values.cpu().numpy().copy()

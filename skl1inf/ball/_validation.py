@@ -70,6 +70,53 @@ def check_array(Y, ndims=(2,)):
         return Y.astype(np.float32 if single else np.float64)
 
 
+def _as_labels(values, name):
+    """Return a 1-dimensional array of what may be a tensor, a list or a series."""
+    _refuse_mask(values, name)
+    if torch_of(values) is not None:
+        values = values.detach().cpu()
+    values = np.asarray(values)
+    if values.ndim != 1:
+        raise ValueError(
+            f"{name} must be 1-dimensional, got {values.ndim} dimension(s)."
+        )
+    return values
+
+
+def check_groups(groups, n_rows):
+    """Return the number of the group of every row; and that of groups."""
+    labels = _as_labels(groups, "groups")
+    if len(labels) != n_rows:
+        raise ValueError(
+            f"groups must have one label for each of the {n_rows} rows (columns where "
+            f"axis=0), got {len(labels)}."
+        )
+    if labels.dtype.kind not in "iuU" and len(labels):
+        if not all(isinstance(label, str) for label in labels):
+            raise TypeError(
+                f"groups must hold integers or strings, got dtype {labels.dtype}."
+            )
+        labels = labels.astype(str)
+    names, number = np.unique(labels, return_inverse=True)
+    return number, len(names)
+
+
+def check_weights(weights, n_groups):
+    """Return the weights of so many groups in float64."""
+    weights = _as_labels(weights, "weights")
+    if weights.dtype.kind not in "iuf":
+        raise TypeError(f"weights must be real numbers, got dtype {weights.dtype}.")
+    if len(weights) != n_groups:
+        raise ValueError(
+            f"weights must have one number for each of the {n_groups} groups, "
+            f"got {len(weights)}."
+        )
+    weights = weights.astype(np.float64)
+    if not ((weights > 0) & (weights < np.inf)).all():
+        raise ValueError("weights must be positive and finite.")
+    return weights
+
+
 def check_fit(out, Y):
     """Refuse an array or tensor `out` of another shape or dtype than Y."""
     if out.shape != Y.shape or out.dtype != Y.dtype:

@@ -1,8 +1,8 @@
 """What the selectors share: validation, preparation, ranking."""
 
 from copy import copy
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from numbers import Integral
 from typing import Any
 
@@ -21,9 +21,16 @@ from .._sklearn import _check_sample_weight
 from ..matrices import Matrix, open_matrix
 from ..targets import Target, check_target
 from ._callbacks import describe
+from ._features import FeatureGroups
+from ._group_weights import degrees_of_freedom
+from ._units import Units
 
 # Weights are in float32.
 SMALLEST_RADIUS = float(np.finfo(np.float32).tiny)
+
+# The bound of the weights of a kept feature relative to the radius: far, also where the
+# radius is small.
+_REACH = 10.0
 
 # The search of the radius for a number of features: at most so many trainings, until
 # the logarithm of the number is that close; the longest step of the log-radius.
@@ -41,12 +48,27 @@ X_CHECKS = {"accept_sparse": ("csr", "csc"), "dtype": (np.float64, np.float32)}
 own_errstate = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 
 
+# What is fitted of the groups of features.
+_OF_GROUPS = "group_names_", "group_weights_", "group_ranking_", "selected_groups_"
+
+
 class L1InfSelectorBase(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     """Base of the selectors: they have a `support_`, and take sparse X."""
 
     def _get_support_mask(self):
         check_is_fitted(self)
         return self.support_
+
+    def _set_groups(self, groups):
+        """Set what is fitted of the groups, where there are any, by the ranks."""
+        for name in _OF_GROUPS:
+            self.__dict__.pop(name, None)  # of an earlier fit
+        if groups.given:
+            self.group_names_, self.group_weights_ = groups.names, groups.weights
+            self.group_ranking_ = groups.ranking(self.ranking_)
+            selected = np.unique(groups.labels[self.support_ & ~groups.kept])
+            best_first = selected[np.argsort(self.group_ranking_[selected])]
+            self.selected_groups_ = groups.names[best_first]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -69,12 +91,15 @@ class Data:
         The `Target` that `y` belongs to.
     sample_weight : ndarray of shape (n_samples,)
         Their weights, zeros among them.
+    groups : FeatureGroups
+        The groups of features, and the kept ones.
     """
 
     matrix: Matrix
     y: np.ndarray | None
     kind: type[Target]
     sample_weight: np.ndarray
+    groups: FeatureGroups
 
     @classmethod
     def validate(cls, selector, X, y, sample_weight, judge=None):
@@ -85,9 +110,8 @@ class Data:
         """
         # With `y` of None, the tags decide whether that is an error.
         no_target = {"y": y} if y is None else {}
-        X = validate_data(
-            copy(selector), X, **no_target, **X_CHECKS, ensure_min_samples=2
-        )
+        checked = copy(selector)
+        X = validate_data(checked, X, **no_target, **X_CHECKS, ensure_min_samples=2)
         y, kind = check_target(y, selector.target, selector, judge)
         if y is not None:
             check_consistent_length(X, y)
@@ -96,22 +120,34 @@ class Data:
                 f"max_features={selector.max_features} must be at most "
                 f"n_features={X.shape[1]}."
             )
+        groups = FeatureGroups.read(
+            selector.feature_groups,
+            selector.keep_features,
+            selector.group_weights,
+            X.shape[1],
+            getattr(checked, "feature_names_in_", None),
+        )
+        groups.check_budget(selector.max_features)
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        return cls(open_matrix(X), y, kind, sample_weight)
+        return cls(open_matrix(X), y, kind, sample_weight, groups)
 
     def take_samples(self, index):
         """Return the data of the samples `index`."""
-        y = None if self.y is None else self.y[index]
-        matrix = self.matrix.take_samples(index)
-        return Data(matrix, y, self.kind, self.sample_weight[index])
+        return replace(
+            self,
+            matrix=self.matrix.take_samples(index),
+            y=None if self.y is None else self.y[index],
+            sample_weight=self.sample_weight[index],
+        )
 
     def prepare(self, selector, samples=None):
         """Return what can be trained on: standardised, the target encoded.
 
         Of the samples with the indices `samples`, None being all, those of positive
-        weight. Raises ValueError where they cannot be trained on.
+        weight. Raises ValueError where they cannot be trained on. The groups get their
+        default weights from the first samples that are prepared.
         """
         kept = np.arange(len(self.sample_weight)) if samples is None else samples
         kept = kept[self.sample_weight[kept] > 0]
@@ -124,8 +160,26 @@ class Data:
         everything = samples is None and len(kept) == len(self.sample_weight)
         data = self if everything else self.take_samples(kept)
         scaling = Scaling.of(data.matrix, weight, selector.standardize)
+        data = data.with_groups(data._weighted_groups(target, scaling, selector))
         distances = partial(data.matrix.squared_norms, scaling.mean, scaling.inverse)
         return PreparedData(data, target.arranged(distances), scaling)
+
+    def with_groups(self, groups):
+        """Return the same data with other groups of features."""
+        return replace(self, groups=groups)
+
+    def _weighted_groups(self, target, scaling, selector):
+        """Return the groups with weights."""
+        if self.groups.plain:
+            return self.groups
+        responses = target.responses()
+        if responses is None:
+            degrees = float(target.n_latent or selector.n_latent or 8)
+        else:
+            degrees = degrees_of_freedom(responses, target.weight)
+        return self.groups.weighted(
+            self.matrix.columns, target.weight, scaling.constant, degrees
+        )
 
 
 @dataclass(frozen=True)
@@ -183,17 +237,30 @@ class PreparedData:
         """Number of features."""
         return self.data.matrix.shape[1]
 
+    @property
+    def groups(self):
+        """The groups of features, with their weights."""
+        return self.data.groups
+
+    @cached_property
+    def units(self):
+        """The groups as what is ordered and selected."""
+        return Units(self.groups.labels, self.groups.weights)
+
     def n_wanted(self, selector):
-        """Return how many features are wanted exactly, None if a radius is given."""
-        number = selector.n_features_to_select
+        """Return how many features are wanted exactly, None if a radius is given.
+
+        They are wanted beside the kept ones.
+        """
+        number, most = selector.n_features_to_select, self.groups.n_groups
         if number is None:
             return None
         if not isinstance(number, Integral):
-            return max(1, int(number * self.n_features))
-        if number > self.n_features:
+            return max(1, int(number * most))
+        if number > most:
             raise ValueError(
                 f"n_features_to_select={number} must be at most "
-                f"n_features={self.n_features}."
+                f"n_features={most}, without those of keep_features."
             )
         return number
 
@@ -205,24 +272,49 @@ class PreparedData:
 
     def problem(self):
         """Return the problem that is trained on."""
-        from ..ball import L1InfBall
+        from ..ball import GroupedBall, L1InfBall
         from ..network import Problem
 
+        groups = self.groups
+        plain = L1InfBall()
+        grouped = GroupedBall(groups.labels, groups.weights, reach=_REACH)
         return Problem(
             self.data.matrix,
             self.target,
             self.scaling.mean,
             self.scaling.inverse,
-            L1InfBall(),
+            plain if groups.plain else grouped,
         )
+
+    def encoder(self, trained):
+        """Return the fitted attributes of the encoder.
+
+        Kept features are stretched to a deviation of 10, so that their weights, too,
+        are at most the radius.
+        """
+        (W, V), (b, c) = trained.coefs, trained.intercepts
+        kept, restored = self.groups.kept, self.target.restored
+        W[kept] /= _REACH
+        return {
+            "encoder_weights_": W,
+            "coefs_": [W, restored(V)],
+            "intercepts_": [b, restored(c)],
+            "mean_": self.scaling.mean,
+            "scale_": np.where(kept, self.scaling.scale / _REACH, self.scaling.scale),
+        }
+
+    @property
+    def varying(self):
+        """The mask of the features that are not constant, or whose group is not."""
+        return self.units.whole(~self.scaling.constant)
 
     def rank(self, order, selected):
         """Return the ranks of the features, 1 the best, as of `ranking_`.
 
-        A rank is the place in the order, but the selected come first, constants last.
+        A rank is the place in the order, but the features of the mask `selected` come
+        first, constants last.
         """
-        constant = self.scaling.constant
-        group = np.where(constant, 2, np.where(selected, 0, 1))
+        group = np.where(self.varying, np.where(selected, 0, 1), 2)
         order = order[np.argsort(group[order], kind="stable")]
         ranking = np.empty(len(order), dtype=int)
         ranking[order] = np.arange(1, len(order) + 1)
@@ -233,6 +325,11 @@ def prepare(selector, X, y, sample_weight):
     """Return the prepared data of a fit of `selector`, and the training's options."""
     if selector.n_features_to_select is not None:
         _check_only_number(selector)
+        if selector.feature_groups is not None:
+            raise ValueError(
+                f"n_features_to_select={selector.n_features_to_select} must be None "
+                "where feature_groups is given, which are not cut: use max_features."
+            )
     if selector.radius < SMALLEST_RADIUS:
         raise ValueError(
             f"radius={selector.radius} is too small for the range of float32."
@@ -299,10 +396,11 @@ def _resolve_device(name, n_entries):
     return device
 
 
-def train_for(n_wanted, problem, options, observer):
+def train_for(n_wanted, kept, problem, options, observer):
     """Train at the radius at which about `n_wanted` features are alive.
 
-    The radius is searched by interpolation of the logarithms of radius and number.
+    The radius is searched by interpolation of the logarithms of radius and number. The
+    kept features, of the mask `kept`, do not count.
 
     Returns
     -------
@@ -317,7 +415,9 @@ def train_for(n_wanted, problem, options, observer):
     for _ in range(_TRIALS):
         trained = train(problem, radius, options, observer)
         # Half a feature: there may be none alive.
-        ratio = np.log((trained.selection.alive.sum() + 0.5) / (n_wanted + 0.5))
+        ratio = np.log(
+            ((trained.selection.alive & ~kept).sum() + 0.5) / (n_wanted + 0.5)
+        )
         tried.append((abs(ratio), np.log(radius), ratio, trained))
         if abs(ratio) < _CLOSE:
             break

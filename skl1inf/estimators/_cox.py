@@ -1,11 +1,11 @@
 """The network as a model of survival."""
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length
 
 from .._sklearn import _check_sample_weight
 from ..targets import check_target
@@ -28,7 +28,7 @@ class L1InfCoxRegressor(L1InfPredictor):
     ----------
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights of the network that predicts (see the
-        Notes). "auto": 1.
+        Notes). "auto": 3.
 
     Attributes
     ----------
@@ -46,11 +46,12 @@ class L1InfCoxRegressor(L1InfPredictor):
     intercepts_ : list of ndarray of shape (n_hidden,) and (1,)
         The biases of the network that predicts.
 
-    decoder_weights_ : ndarray of shape (`n_features_`, 1)
-        The weights of the decoder. Only where `reconstruction_weight` is above 0, as
+    decoder_weights_ : ndarray of shape (n_features, 1)
+        The weights of the decoder, zero for features that are not selected. Only where
+        `reconstruction_weight` is above 0, as
         the next.
 
-    decoder_intercept_ : ndarray of shape (`n_features_`,)
+    decoder_intercept_ : ndarray of shape (n_features,)
         The biases of the decoder.
 
     unique_times_ : ndarray of shape (n_times,)
@@ -112,7 +113,7 @@ class L1InfCoxRegressor(L1InfPredictor):
     _target = "survival"
 
     def _decay(self, target):
-        return 1.0
+        return 3.0
 
     def _set_fitted(self, trained, prepared, order, selected):
         super()._set_fitted(trained, prepared, order, selected)
@@ -198,7 +199,8 @@ class L1InfCoxRegressor(L1InfPredictor):
             ) from error
         domain = 0, self.unique_times_[-1]
         functions = np.empty(len(values), dtype=object)
-        functions[:] = [StepFunction(self.unique_times_, y, domain=domain) for y in values]
+        for i, row in enumerate(values):
+            functions[i] = StepFunction(self.unique_times_, row, domain=domain)
         return functions
 
     def score(

@@ -28,7 +28,7 @@ def documented_after(model):
             body = "\n\n".join(entries[name] for name in names)
             start, end = _span(doc, section)
             doc = f"{doc[:start]}{body}\n\n{doc[end:]}"
-        cls.__doc__ = doc
+        cls.__doc__ = f"{doc}\n"
         return cls
 
     return complete

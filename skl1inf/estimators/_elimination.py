@@ -2,13 +2,14 @@
 
 Importances rate a feature among many others. A short list needs features that do well
 together. So the best features leave one by one: always the one that a ridge regression
-needs least.
+needs least. Groups leave whole; kept features stay in the regression for good.
 """
 
 import numpy as np
 from scipy import linalg
 
 from ._interactions import Interactions, find_interactions
+from ._units import Units
 
 # So many features are put in order by elimination. More would make the choice depend on
 # a few samples: the order of correlated features always does.
@@ -17,6 +18,10 @@ N_ORDERED = 20
 # With many classes each needs features of its own: of three times as many features as
 # classes, elimination without products chooses those that are put in order.
 _PER_CLASS = 3
+
+# Groups are put in order as long as they have at most so many features together, and
+# with the products of their features up to so many.
+_MOST_FEATURES, _MOST_WITH_PRODUCTS = 500, 2 * N_ORDERED
 
 # Interactions are looked for where there are so many samples: with fewer, hardly any
 # product of two among thousands of features can be told from chance. And where the
@@ -30,7 +35,7 @@ _TIED = 1e-9
 _CHUNK = 4096
 
 
-def best_first(selections, problem, interactions):
+def best_first(selections, problem, interactions, units=None):
     """Return the features, the best first: the most important by elimination.
 
     Features that matter only together are eliminated with the most important ones.
@@ -43,6 +48,9 @@ def best_first(selections, problem, interactions):
         The data. Without a target, the features are in order of importance.
     interactions : "auto" or bool
         Whether to look for features that matter only together.
+    units : Units, default=None
+        The groups that are ordered whole, and the kept features, which come first. None
+        means that every feature is alone and none is kept.
 
     Returns
     -------
@@ -50,96 +58,156 @@ def best_first(selections, problem, interactions):
         An order a selection. A feature without importance does not overtake one with,
         unless it matters together with another.
     interacting : ndarray of shape (n_features,)
-        Mask of the features that matter together.
+        Mask of the features that matter together, and of those in their groups.
     """
+    n_features = problem.matrix.shape[1]
+    units = Units.alone(n_features) if units is None else units
+    by_importance = [units.order(selection) for selection in selections]
     responses = problem.target.responses()
-    orders, eliminated = [], {}  # selections often have the same best features
-    interacting = np.zeros(problem.matrix.shape[1], dtype=bool)
     if responses is None:
-        return [selection.order for selection in selections], interacting
-    # The importances only matter where there are too many pairs.
-    found = _found(selections[0].order, problem, responses, interactions)
-    interacting[found.features] = True
-    for selection in selections:
-        order = selection.order
-        important = order[: np.count_nonzero(selection.importances)]
-        important = important[~interacting[important]]
-        candidates = _candidates(found.features, important, problem, responses)
+        interacting, orders = np.zeros(n_features, dtype=bool), by_importance
+    else:
+        elimination = _Elimination(problem, responses, units)
+        # The importances only matter where there are too many pairs.
+        important = units.expand(by_importance[0], selections[0].order)
+        elimination.look_for(important[~units.kept[important]], interactions)
+        interacting = np.isin(units.leader, elimination.interacting)
+        totals = [units.totals(selection.importances) for selection in selections]
+        orders = [
+            elimination.order(of_all, total[of_all] > 0)
+            for of_all, total in zip(by_importance, totals, strict=True)
+        ]
+    return [
+        units.expand(order, selection.order)
+        for order, selection in zip(orders, selections, strict=True)
+    ], interacting
+
+
+class _Elimination:
+    """What the elimination of several selections shares."""
+
+    def __init__(self, problem, responses, units):
+        self.problem, self.responses, self.units = problem, responses, units
+        self.fixed = self._columns(np.flatnonzero(units.kept))
+        self.eliminated = {}  # selections often have the same best features
+
+    def look_for(self, important, interactions):
+        """Find the squares and products that matter, of features that vary."""
+        problem = self.problem
+        n_samples, n_features = problem.matrix.shape
+        if interactions == "auto":
+            small = n_samples * n_features <= _MOST_ENTRIES
+            interactions = small and n_samples >= _ENOUGH_SAMPLES
+        self.found = Interactions.none(n_samples)
+        if interactions:
+            varies = (problem.inverse_scale > 0) & ~self.units.kept
+            self.found = find_interactions(
+                lambda features: self._columns(features) * varies[features],
+                n_features,
+                self.responses,
+                problem.target.weight,
+                important,
+            )
+        self.interacting = self.units.containing(self.found.features)
+
+    def order(self, by_importance, important):
+        """Return the units, the best first: the interacting and most important ones.
+
+        `by_importance` are all units in order, `important` the mask of those of them
+        that have any importance.
+        """
+        others = by_importance[important]
+        others = others[~np.isin(others, self.interacting)]
+        candidates = self._candidates(others)
         key = candidates.tobytes()
-        if key not in eliminated:
-            eliminated[key] = _eliminate(candidates, problem, responses, found)
-        best = eliminated[key]
-        orders.append(np.append(best, order[~np.isin(order, best)]))
-    return orders, interacting
+        if key not in self.eliminated:
+            self.eliminated[key] = self._eliminate(candidates)
+        best = self.eliminated[key]
+        return np.append(best, by_importance[~np.isin(by_importance, best)])
+
+    def _columns(self, features):
+        return self.problem.matrix.columns(features).astype(np.float64)
+
+    def _candidates(self, important):
+        """Return the units to put in order, ascending.
+
+        They are the interacting ones and the most important others. Exact copies of
+        better features stay behind: they add nothing.
+        """
+        classes = self.problem.target.classes
+        n_wanted = max(N_ORDERED, 0 if classes is None else _PER_CLASS * len(classes))
+        candidates = np.append(self.interacting, important)[: 3 * n_wanted]
+        n_features = np.cumsum(self.units.size[candidates])
+        candidates = candidates[n_features <= max(_MOST_FEATURES, 3 * n_wanted)]
+        candidates = self._distinct(candidates)[:n_wanted]
+        if len(candidates) > N_ORDERED:
+            inside = np.isin(candidates, self.interacting)
+            others = np.sort(candidates[~inside])
+            order = self._eliminate(others, with_products=False)
+            n_left = N_ORDERED - inside.sum()
+            candidates = np.append(candidates[inside], order[:n_left])
+        return np.sort(candidates)
+
+    def _distinct(self, candidates):
+        """Return the units without those that are copies of others before them."""
+        features, places = self._features(candidates)
+        target = self.problem.target
+        Z, weight = _standardize(self._columns(features), target.weight)
+        alike = np.abs((weight[:, np.newaxis] * Z).T @ Z) > 1 - _TIED
+        copies = (alike & (places[:, np.newaxis] < places)).any(axis=0)
+        n_others = np.bincount(places, ~copies, len(candidates))
+        return candidates[n_others > 0]
+
+    def _features(self, candidates):
+        """Return the features of units, and the place of the unit of each."""
+        features = self.units.features_of(candidates)
+        ascending = np.argsort(candidates)
+        leaders = self.units.leader[features]
+        return features, ascending[
+            np.searchsorted(candidates, leaders, sorter=ascending)
+        ]
+
+    def _eliminate(self, candidates, with_products=True):
+        """Return some units, given in ascending order, the best first."""
+        features, places = self._features(candidates)
+        target, found, product_scale = self.problem.target, None, 0.0
+        if with_products:
+            inside = np.isin(self.found.pairs, features).all(axis=1)
+            pairs = np.searchsorted(features, self.found.pairs[inside])
+            found = Interactions(pairs, self.found.terms[:, inside])
+            if len(features) <= _MOST_WITH_PRODUCTS:
+                product_scale = target.product_scale
+        order = backward_elimination(
+            self._columns(features),
+            self.responses,
+            target.weight,
+            found,
+            product_scale,
+            groups=places,
+            group_weights=self.units.weight[candidates],
+            fixed=self.fixed,
+        )
+        return candidates[order]
 
 
-def _found(order, problem, responses, interactions):
-    """Return the squares and products that matter, of features that vary."""
-    n_samples, n_features = problem.matrix.shape
-    if interactions == "auto":
-        small = n_samples * n_features <= _MOST_ENTRIES
-        interactions = small and n_samples >= _ENOUGH_SAMPLES
-    if not interactions:
-        return Interactions.none(n_samples)
-    varies = problem.inverse_scale > 0
-    return find_interactions(
-        lambda features: _columns(problem, features) * varies[features],
-        n_features,
-        responses,
-        problem.target.weight,
-        order,
-    )
-
-
-def _columns(problem, features):
-    return problem.matrix.columns(features).astype(np.float64)
-
-
-def _candidates(interacting, important, problem, responses):
-    """Return the features to put in order, ascending.
-
-    They are the interacting ones and the most important others. Exact copies of better
-    features stay behind: they add nothing.
-    """
-    classes = problem.target.classes
-    n_wanted = max(N_ORDERED, 0 if classes is None else _PER_CLASS * len(classes))
-    candidates = np.append(interacting, important)[: 3 * n_wanted]
-    candidates = _distinct(candidates, problem)[:n_wanted]
-    if len(candidates) > N_ORDERED:
-        n_left = N_ORDERED - np.isin(candidates, interacting).sum()
-        others = np.sort(candidates[~np.isin(candidates, interacting)])
-        weight = problem.target.weight
-        X = _columns(problem, others)
-        order = backward_elimination(X, responses, weight, product_scale=0)
-        candidates = np.append(interacting, others[order[:n_left]])
-    return np.sort(candidates)
-
-
-def _distinct(features, problem):
-    """Return the features without the copies of others before them."""
-    Z, weight = _standardize(_columns(problem, features), problem.target.weight)
-    alike = np.abs((weight[:, np.newaxis] * Z).T @ Z) > 1 - _TIED
-    return features[~np.triu(alike, 1).any(axis=0)]
-
-
-def _eliminate(features, problem, responses, found):
-    """Return some features, given in ascending order, the best first."""
-    inside = np.isin(found.pairs, features).all(axis=1)
-    pairs = np.searchsorted(features, found.pairs[inside])
-    found = Interactions(pairs, found.terms[:, inside])
-    X, target = _columns(problem, features), problem.target
-    return features[
-        backward_elimination(X, responses, target.weight, found, target.product_scale)
-    ]
-
-
-def backward_elimination(X, T, weight, found=None, product_scale=1.0):
+def backward_elimination(
+    X,
+    T,
+    weight,
+    found=None,
+    product_scale=1.0,
+    *,
+    groups=None,
+    group_weights=None,
+    fixed=None,
+):
     """Order features by recursive elimination from a ridge regression.
 
     The targets are regressed on the standardised features, on their products of two and
     on the terms that a screen has found, so that features count that only matter
     together. The feature with the smallest sum of squared coefficients leaves [1]_; of
-    two equals, the latter.
+    two equals, the latter. A group leaves whole, by the variance of what its features
+    predict together, over its weight.
 
     Parameters
     ----------
@@ -154,11 +222,17 @@ def backward_elimination(X, T, weight, found=None, product_scale=1.0):
     product_scale : float, default=1.0
         Standard deviation of the products, that of the features and of the found terms
         being 1. 0: the regression is without products.
+    groups : ndarray of shape (n_features,), default=None
+        The group of every feature, from 0 to n_groups - 1. None: every one is alone.
+    group_weights : ndarray of shape (n_groups,), default=None
+        Their weights, None being all 1.
+    fixed : ndarray of shape (n_samples, n_fixed), default=None
+        Columns that stay in the regression, without a penalty.
 
     Returns
     -------
-    order : ndarray of shape (n_features,)
-        The features, the last to leave first.
+    order : ndarray of shape (n_groups,)
+        The groups, the last to leave first.
 
     References
     ----------
@@ -168,53 +242,95 @@ def backward_elimination(X, T, weight, found=None, product_scale=1.0):
     """
     n_features = X.shape[1]
     found = Interactions.none(len(X)) if found is None else found
+    groups = np.arange(n_features) if groups is None else groups
+    n_groups = groups.max(initial=-1) + 1
     pairs, columns = (
         np.triu_indices(n_features if product_scale else 0),
         np.arange(n_features),
     )
+    # The group of the first and of the second feature of every term.
     first, second = (
-        np.concatenate([columns, half, more])
+        groups[np.concatenate([columns, half, more])]
         for half, more in zip(pairs, found.pairs.T, strict=True)
     )
-    S, C = _moments(X, T, weight, pairs, found.terms, product_scale)
+    S, C = _moments(X, T, weight, pairs, found.terms, product_scale, fixed)
+    several = np.flatnonzero(np.bincount(groups) > 1)
+    together = {g: _Group(S, np.flatnonzero(groups == g)) for g in several}
     # Ridge penalty: 1.
     S[np.diag_indices_from(S)] += 1.0
-    gone, leaving = np.zeros(n_features, dtype=bool), []
-    for _ in range(n_features):
+    terms = np.arange(len(S))
+    gone, leaving = np.zeros(n_groups, dtype=bool), []
+    for _ in range(n_groups):
         factor = linalg.cho_factor(S, check_finite=False)
         coef = linalg.cho_solve(factor, C, check_finite=False)
         share = np.square(coef).sum(axis=1)
-        saliency = np.bincount(first, share, n_features)
-        saliency += np.bincount(second, np.where(first == second, 0, share), n_features)
+        saliency = np.bincount(first, share, n_groups)
+        saliency += np.bincount(second, np.where(first == second, 0, share), n_groups)
+        for g in several[~gone[several]]:
+            of_group = coef[np.searchsorted(terms, together[g].columns)]
+            saliency[g] += together[g].common(of_group)
+        if group_weights is not None:
+            saliency /= group_weights
         saliency[gone] = np.inf
         leaves = np.flatnonzero(saliency <= saliency.min() * (1 + _TIED))[-1]
         leaving.append(leaves)
         gone[leaves] = True
         left = np.flatnonzero((first != leaves) & (second != leaves))
         S, C, first, second = S[left][:, left], C[left], first[left], second[left]
+        terms = terms[left]
     return np.array(leaving[::-1], dtype=int)
 
 
-def _moments(X, T, weight, pairs, terms, product_scale=1.0):
+class _Group:
+    """A group of several columns, with the covariances of all columns.
+
+    Its saliency is the variance of what its columns predict together: columns that are
+    correlated share their coefficients.
+    """
+
+    def __init__(self, covariance, columns):
+        R = covariance[np.ix_(columns, columns)]
+        self.columns = columns
+        self.covariance = R - np.diag(R.diagonal())
+
+    def common(self, coef):
+        """Return what covariances add to the sum of squared coefficients."""
+        return (coef * (self.covariance @ coef)).sum()
+
+
+def _moments(X, T, weight, pairs, terms, product_scale=1.0, fixed=None):
     """Return the covariances of all terms, and those of the terms with the responses.
 
-    The terms are the features, their products of the pairs, and other terms.
+    The terms are the features, their products of the pairs, and other terms. What the
+    fixed columns explain is left out of all.
     """
     X, weight = _standardize(X, weight)
+    fixed, _ = _standardize(X[:, :0] if fixed is None else fixed, weight)
     mean, second = 0.0, 0.0
     for start in range(0, len(X), _CHUNK):
         rows = slice(start, start + _CHUNK)
         Z = X[rows]
-        F = np.hstack([Z, Z[:, pairs[0]] * Z[:, pairs[1]], terms[rows], T[rows]])
+        products = Z[:, pairs[0]] * Z[:, pairs[1]]
+        F = np.hstack([Z, products, terms[rows], T[rows], fixed[rows]])
         weighted = F * weight[rows, np.newaxis]
         mean, second = mean + weighted.sum(axis=0), second + weighted.T @ F
-    n_terms = len(mean) - T.shape[1]
+    n_fixed = fixed.shape[1]
+    n_terms = len(mean) - T.shape[1] - n_fixed
     covariance = second - np.outer(mean, mean)
     rounding = np.sqrt(len(X) * np.finfo(X.dtype).eps)
     scale = _inverse(np.sqrt(covariance.diagonal()[:n_terms].clip(0)), rounding)
     scale[X.shape[1] : X.shape[1] + len(pairs[0])] *= product_scale
+    if n_fixed:
+        covariance = _without(covariance, n_fixed)
     covariance = covariance[:n_terms] * scale[:, np.newaxis]
     return covariance[:, :n_terms] * scale, covariance[:, n_terms:]
+
+
+def _without(covariance, n_fixed):
+    """Return the covariances of residuals: less what the last variables explain."""
+    B = covariance[:-n_fixed, -n_fixed:]
+    explained = B @ linalg.pinvh(covariance[-n_fixed:, -n_fixed:]) @ B.T
+    return covariance[:-n_fixed, :-n_fixed] - explained
 
 
 def _standardize(X, weight):

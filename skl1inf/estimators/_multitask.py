@@ -19,10 +19,11 @@ from sklearn.utils.validation import (
 )
 
 from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
-from ..ball import L1InfBall
 from ..linear import CentredLeastSquares, Constraint, Solver
 from ..matrices import open_matrix
 from ._callbacks import Progress, describe
+from ._features import GROUP_CONSTRAINTS, FeatureGroups
+from ._multitask_features import make_ball, weighted_features
 
 SOLVER_CONSTRAINTS = {
     "positive": ["boolean"],
@@ -40,14 +41,23 @@ class L1InfLinearModel(
     """What the linear regressors share: validation, prediction, fitted attributes."""
 
     def _validate(self, X, y, sample_weight):
-        """Return the data as arrays.
+        """Return the data as arrays, and the groups of features.
 
         The validation sets attributes. A copy takes them, so that a refused input
         leaves an earlier fit as it was.
         """
-        X, y = validate_data(copy(self), X, y, validate_separately=(X_CHECKS, Y_CHECKS))
+        seen = copy(self)
+        X, y = validate_data(seen, X, y, validate_separately=(X_CHECKS, Y_CHECKS))
         check_consistent_length(X, y)
-        return X, y, check_weight(sample_weight, X)
+        sample_weight = check_weight(sample_weight, X)
+        features = FeatureGroups.read(
+            self.feature_groups,
+            self.keep_features,
+            self.group_weights,
+            X.shape[1],
+            getattr(seen, "feature_names_in_", None),
+        )
+        return X, y, sample_weight, features
 
     def predict(self, X: ArrayLike | sparray | spmatrix) -> np.ndarray:
         """Predict the targets.
@@ -90,6 +100,9 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
     any of them only if its coefficients are worth their largest one. With a single
     target it is the Lasso in its constrained form.
 
+    With groups of features the constraint is
+    ``sum_g w_g max_{j in g, k} |W_jk| <= radius``: a group is used whole or not at all.
+
     The solution comes with a certificate: the objective is at most `dual_gap_`
     above the smallest one in the ball.
 
@@ -107,6 +120,23 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         Whether to fit an intercept, which is not in the ball. If False, the data
         are expected to be centred.
 
+    feature_groups : array-like of shape (n_features,), list of lists, or dict, \
+            default=None
+        Features that are used or dropped together: a label for every feature, or lists
+        of their names or indices, or a dict of such lists. A feature on no list is
+        alone. None: all are.
+
+    group_weights : array-like of shape (n_groups,) or dict, default=None
+        What a unit of a group's largest absolute coefficient takes of the radius, in
+        the order of the lists or of the sorted labels, or by name. None: 1 for a
+        feature alone, and for the others such that, without any signal, groups of any
+        size are equally likely to be the first that is used.
+
+    keep_features : array-like of names or indices, or mask of shape (n_features,), \
+            default=None
+        Features that are always used. Their coefficients are free: they take nothing
+        of the radius, and may be negative also with ``positive=True``.
+
     standardize_targets : bool, default=False
         Whether to give the targets the same variance inside, so that their units do
         not matter. See the Notes. One target is left as it is.
@@ -119,7 +149,8 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
 
     tol : float, default=1e-4
         The solver stops when the duality gap is at most `tol` times the objective
-        of the best constant prediction (of zero, without intercept).
+        of the best constant prediction (of zero, without intercept). Where features
+        are kept, it is that of the best prediction by them alone.
 
     precompute : 'auto' or bool, default='auto'
         Whether to use the Gram matrix of the features of the working set. With
@@ -133,7 +164,8 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         The coefficients, with columns of zeros for the features not used. Its
         ``l1inf_norm(coef_, axis=0)`` is at most `radius`, unless targets are
-        standardised.
+        standardised, or features grouped or kept. With an array `labels` of groups,
+        ``np.unique(labels[coef_.any(axis=0)])`` are those in use.
 
     intercept_ : float or ndarray of shape (n_targets,)
         The intercept, zero where ``fit_intercept=False``.
@@ -179,6 +211,10 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
     The steps are those of an accelerated projected gradient method on working sets
     of features, ended by Newton steps on the face of the ball that it finds.
 
+    The coefficients of kept features are eliminated exactly, as the intercept is: they
+    are the best ones for the others. Among kept features that depend on one another
+    some get the coefficient zero.
+
     To select features in a :class:`~sklearn.feature_selection.SelectFromModel`,
     set its ``threshold=1e-10``: its default threshold is the mean importance, which
     drops features that are in use.
@@ -203,11 +239,19 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
     array([0, 1])
     >>> float(abs(model.coef_).max(axis=0).sum().round(6))
     2.5
+
+    Groups of ten features are used whole or not at all:
+
+    >>> groups = np.arange(100) // 10
+    >>> model = L1InfMultiTaskRegressor(radius=2.5, feature_groups=groups).fit(X, Y)
+    >>> np.unique(groups[model.coef_.any(axis=0)])
+    array([0])
     """
 
     _parameter_constraints: ClassVar[dict] = {
         "radius": [Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
+        **GROUP_CONSTRAINTS,
         "standardize_targets": ["boolean"],
         **SOLVER_CONSTRAINTS,
         "warm_start": ["boolean"],
@@ -218,6 +262,9 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         radius: float = 1.0,
         *,
         fit_intercept: bool = True,
+        feature_groups: ArrayLike | dict | None = None,
+        group_weights: ArrayLike | dict | None = None,
+        keep_features: ArrayLike | None = None,
         standardize_targets: bool = False,
         positive: bool = False,
         max_iter: int = 10_000,
@@ -227,6 +274,9 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
     ) -> None:
         self.radius = radius
         self.fit_intercept = fit_intercept
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
+        self.keep_features = keep_features
         self.standardize_targets = standardize_targets
         self.positive = positive
         self.max_iter = max_iter
@@ -265,19 +315,21 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         ------
         ValueError
             If an array is empty, non-finite, complex or of the wrong shape, or a
-            weight is negative.
+            weight is negative, or groups and kept features contradict each other or
+            `X`, or a kept feature is constant.
         """
         data = describe(X, y, sample_weight)
         X_as_given = X
-        X, y, sample_weight = self._validate(X, y, sample_weight)
+        X, y, sample_weight, features = self._validate(X, y, sample_weight)
         y, scale = scale_targets(y, sample_weight, self.standardize_targets)
-        loss = open_loss(X, y, sample_weight, self.fit_intercept)
+        loss = open_loss(X, y, sample_weight, self.fit_intercept, features.kept)
+        ball = make_ball(weighted_features(features, loss), self.positive)
         validate_data(self, X_as_given, skip_check_array=True)  # names and number
         solver = Solver(loss, precompute=self.precompute, dtype=X.dtype)
         attributes = partial(fitted_attributes, solver, scale)
         context = self._init_callback_context(max_subtasks=None)
         with Progress(self, context, data).task(attributes) as progress:
-            constraint = Constraint(L1InfBall(self.positive), self.radius)
+            constraint = Constraint(ball, self.radius)
             solver.start(constraint, self._first_coef(X, scale))
             tol = self.tol * loss.null_value
             stopped = self._solve(solver, tol, progress, attributes)
@@ -316,15 +368,19 @@ def check_weight(sample_weight, X):
     )
 
 
-def open_loss(X, y, sample_weight, fit_intercept):
-    """Return the loss of validated data, without the samples of weight zero."""
+def open_loss(X, y, sample_weight, fit_intercept, kept):
+    """Return the loss of validated data, without the samples of weight zero.
+
+    `kept` is the mask of the kept features.
+    """
     matrix = open_matrix(X)
     if sample_weight is not None and not sample_weight.all():
-        kept = np.flatnonzero(sample_weight)
-        matrix = matrix.take_samples(kept)
-        y, sample_weight = y[kept], sample_weight[kept]
+        counted = np.flatnonzero(sample_weight)
+        matrix = matrix.take_samples(counted)
+        y, sample_weight = y[counted], sample_weight[counted]
     Y = y.reshape(len(y), -1)
-    loss = CentredLeastSquares(matrix, Y, sample_weight, fit_intercept)
+    kept = np.flatnonzero(kept)
+    loss = CentredLeastSquares(matrix, Y, sample_weight, fit_intercept, kept)
     if not np.isfinite(loss.null_value):
         raise ValueError("y has entries too large for their squares to be summed.")
     return loss
@@ -354,7 +410,8 @@ def scale_targets(y, sample_weight, standardize):
 
 def fitted_attributes(solver, scale):
     """Return the fitted attributes of the targets before they were scaled."""
-    W, b = solver.coef(), solver.loss.intercept(solver.features, solver.rows)
+    features, rows = solver.solution()
+    W, b = solver.coef(), solver.loss.intercept(features, rows)
     coef = np.ascontiguousarray((W / scale).T, solver.dtype)
     intercept = (b / scale).astype(coef.dtype)
     is_vector = np.ndim(scale) == 0

@@ -20,15 +20,20 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
 from .._sklearn import _fit_context, _raise_for_params
-from ..ball import L1InfBall
-from ..linear import Constraint, Solver
+from ..linear import Constraint, Solver, losses_of_folds
 from ._callbacks import Progress, describe
+from ._features import GROUP_CONSTRAINTS
 from ._multitask import (
     SOLVER_CONSTRAINTS,
     L1InfLinearModel,
     L1InfMultiTaskRegressor,
     open_loss,
     scale_targets,
+)
+from ._multitask_features import (
+    as_parameters,
+    make_ball,
+    weighted_features,
 )
 from ._multitask_path import (
     PATH_CONSTRAINTS,
@@ -68,6 +73,22 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         Whether to fit an intercept, which is not in the ball. If False, the data
         are expected to be centred.
 
+    feature_groups : array-like of shape (n_features,), list of lists, or dict, \
+            default=None
+        Features that are used or dropped together: a label for every feature, or lists
+        of their names or indices, or a dict of such lists. A feature on no list is
+        alone. None: all are.
+
+    group_weights : array-like of shape (n_groups,) or dict, default=None
+        What a unit of a group's largest absolute coefficient takes of the radius, in
+        the order of the lists or of the sorted labels, or by name. None: as in
+        :class:`L1InfMultiTaskRegressor`.
+
+    keep_features : array-like of names or indices, or mask of shape (n_features,), \
+            default=None
+        Features that are always used. Their coefficients are free: they take nothing
+        of the radius, and may be negative also with ``positive=True``.
+
     standardize_targets : bool, default=True
         Whether to give the targets the same variance inside, so that their units do
         not matter. Radii and errors refer to these targets, the coefficients to `y`:
@@ -81,7 +102,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
 
     tol : float, default=1e-4
         The largest duality gap, as a multiple of the objective of the best constant
-        prediction.
+        prediction, which is that of the kept features where there are some.
 
     precompute : 'auto' or bool, default='auto'
         Whether to use the Gram matrix of the features of the working set.
@@ -153,6 +174,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
     _parameter_constraints: ClassVar[dict] = {
         **PATH_CONSTRAINTS,
         "fit_intercept": ["boolean"],
+        **GROUP_CONSTRAINTS,
         "standardize_targets": ["boolean"],
         **SOLVER_CONSTRAINTS,
         "cv": ["cv_object"],
@@ -165,6 +187,9 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         radii: int | ArrayLike = 100,
         eps: float = 1e-3,
         fit_intercept: bool = True,
+        feature_groups: ArrayLike | dict | None = None,
+        group_weights: ArrayLike | dict | None = None,
+        keep_features: ArrayLike | None = None,
         standardize_targets: bool = True,
         positive: bool = False,
         max_iter: int = 10_000,
@@ -176,6 +201,9 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         self.radii = radii
         self.eps = eps
         self.fit_intercept = fit_intercept
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
+        self.keep_features = keep_features
         self.standardize_targets = standardize_targets
         self.positive = positive
         self.max_iter = max_iter
@@ -222,32 +250,43 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         ValueError
             If an array is empty, non-finite, complex or of the wrong shape, or a
             radius is not positive or a weight negative, or a part of a fold has no
-            sample of positive weight.
+            sample of positive weight, or groups and kept features contradict each
+            other or `X`, or a kept feature is constant.
         """
         _raise_for_params(params, self, "fit")
         data = describe(X, y, sample_weight)
         X_as_given = X
-        X, y, sample_weight = self._validate(X, y, sample_weight)
+        X, y, sample_weight, features = self._validate(X, y, sample_weight)
         radii = check_radii(self.radii)
         split_params = self._route(sample_weight, params).splitter.split
         folds = list(check_cv(self.cv).split(X, y, **split_params))
         _check_folds(folds, sample_weight, len(y))
         scaled, _ = scale_targets(y, sample_weight, self.standardize_targets)
-        loss = open_loss(X, scaled, sample_weight, self.fit_intercept)
+        loss = open_loss(X, scaled, sample_weight, self.fit_intercept, features.kept)
+        features = weighted_features(features, loss)
         validate_data(self, X_as_given, skip_check_array=True)  # names and number
         context = self._init_callback_context(max_subtasks=None)
         with Progress(self, context, data).task(self._fitted_model) as progress:
-            search = _Search(self, X, scaled, sample_weight, folds, progress)
+            losses = self._losses_of_folds(loss, folds, len(y))
+            search = _Search(
+                self, features, X, scaled, sample_weight, folds, losses, progress
+            )
             if isinstance(radii, Integral):
                 self.radii_, self.mse_path_ = search.walk(loss, radii, self.eps)
             else:
                 self.radii_, self.mse_path_ = radii, search.errors(radii)
             best = np.argmin(self.mse_path_.mean(axis=1))
             self.radius_ = float(self.radii_[best])
-            self._refit(X, y, sample_weight, progress.part("refit"))
+            self._refit(features, X, y, sample_weight, progress.part("refit"))
         return self
 
-    def _refit(self, X, y, sample_weight, progress):
+    def _losses_of_folds(self, loss, folds, n_samples):
+        """Return the losses of the training sets, None for those to be opened."""
+        if self.precompute is False or len(loss.root) < n_samples:
+            return [None] * len(folds)
+        return losses_of_folds(loss, folds)
+
+    def _refit(self, features, X, y, sample_weight, progress):
         """Fit the model at the chosen radius and take its attributes over."""
         model = L1InfMultiTaskRegressor(
             self.radius_,
@@ -257,6 +296,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
             max_iter=self.max_iter,
             tol=self.tol,
             precompute=self.precompute,
+            **as_parameters(features),
         )
         with (
             progress.context.propagate_callback_context(model),
@@ -304,9 +344,11 @@ def _check_folds(folds, sample_weight, n_samples):
 class _Search:
     """The errors of every fold along a path of radii."""
 
-    def __init__(self, model, X, y, sample_weight, folds, progress):
+    def __init__(self, model, features, X, y, sample_weight, folds, losses, progress):
         self.model, self.progress, self.folds = model, progress, folds
+        self.ball, self.kept = make_ball(features, model.positive), features.kept
         self.X, self.y, self.sample_weight = X, y, sample_weight
+        self.losses = losses
         self.coefs = [None] * len(folds)  # at the last radius
         self.parallel = Parallel(n_jobs=model.n_jobs)
 
@@ -317,7 +359,7 @@ class _Search:
         """
         model = self.model
         solver = Solver(loss, precompute=model.precompute, dtype=self.X.dtype)
-        problems = penalties(loss, L1InfBall(model.positive), n_radii, eps)
+        problems = penalties(loss, self.ball, n_radii, eps)
         norms, errors = [], []
         for start in range(0, n_radii, STRETCH):
             stretch = problems[start : start + STRETCH]
@@ -341,13 +383,15 @@ class _Search:
                     self.y,
                     self.sample_weight,
                     *fold,
-                    radii,
+                    [Constraint(self.ball, radius) for radius in radii],
+                    self.kept,
+                    loss,
                     coef,
                     self.model.get_params(deep=False),
                     part.part("fold", task_id=k),
                 )
-                for k, (fold, coef) in enumerate(
-                    zip(self.folds, self.coefs, strict=True)
+                for k, (fold, loss, coef) in enumerate(
+                    zip(self.folds, self.losses, self.coefs, strict=True)
                 )
             )
         errors, self.coefs = zip(*results, strict=True)
@@ -362,19 +406,21 @@ def _have_risen(errors):
 
 
 @np.errstate(all="ignore")
-def _fold_errors(X, y, sample_weight, train, test, radii, coef, params, progress):
+def _fold_errors(
+    X, y, sample_weight, train, test, problems, kept, loss, coef, params, progress
+):
     """Return the weighted mean squared errors on `test`, and the last coefficients."""
     with progress.task():
-        weight = None if sample_weight is None else sample_weight[train]
-        loss = open_loss(X[train], y[train], weight, params["fit_intercept"])
-        solver = Solver(loss, precompute=params["precompute"], dtype=X.dtype)
-        ball = L1InfBall(params["positive"])
-        problems = [Constraint(ball, radius) for radius in radii]
-        X, Y = X[test], y[test].reshape(len(test), -1)
+        precompute = params["precompute"] if loss is None else True
+        if loss is None:
+            weight = None if sample_weight is None else sample_weight[train]
+            loss = open_loss(X[train], y[train], weight, params["fit_intercept"], kept)
+        solver = Solver(loss, precompute=precompute, dtype=X.dtype)
+        X, Y = X[test], y.reshape(len(y), -1)[test]
         weight = None if sample_weight is None else sample_weight[test]
-        errors = np.empty(len(radii))
+        errors = np.empty(len(problems))
         for k in walk(solver, problems, params["tol"], params["max_iter"], coef):
-            prediction = X[:, solver.features] @ solver.rows
-            residual = Y - prediction - loss.intercept(solver.features, solver.rows)
+            features, rows = solver.solution()
+            residual = Y - X[:, features] @ rows - loss.intercept(features, rows)
             errors[k] = np.average((residual**2).mean(axis=1), weights=weight)
     return errors, solver.coef()

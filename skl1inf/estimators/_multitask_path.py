@@ -6,11 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import validate_data
 
 from .._sklearn import Interval, validate_params
-from ..ball import L1InfBall
 from ..linear import Constraint, Penalty, Solver
+from ._features import GROUP_CONSTRAINTS, FeatureGroups
 from ._multitask import (
     SOLVER_CONSTRAINTS,
     X_CHECKS,
@@ -20,6 +22,7 @@ from ._multitask import (
     scale_targets,
     warn_unconverged,
 )
+from ._multitask_features import make_ball, weighted_features
 
 PATH_CONSTRAINTS = {
     "radii": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -35,6 +38,7 @@ PATH_CONSTRAINTS = {
         **SOLVER_CONSTRAINTS,
         "sample_weight": ["array-like", None],
         "fit_intercept": ["boolean"],
+        **GROUP_CONSTRAINTS,
         "standardize_targets": ["boolean"],
     },
     prefer_skip_nested_validation=True,
@@ -48,6 +52,9 @@ def l1inf_path(
     eps: float = 1e-3,
     sample_weight: ArrayLike | None = None,
     fit_intercept: bool = True,
+    feature_groups: ArrayLike | dict | None = None,
+    group_weights: ArrayLike | dict | None = None,
+    keep_features: ArrayLike | None = None,
     standardize_targets: bool = True,
     positive: bool = False,
     max_iter: int = 10_000,
@@ -81,6 +88,22 @@ def l1inf_path(
     fit_intercept : bool, default=True
         Whether there is an intercept.
 
+    feature_groups : array-like of shape (n_features,), list of lists, or dict, \
+            default=None
+        Features that are used or dropped together: a label for every feature, or lists
+        of their names or indices, or a dict of such lists. A feature on no list is
+        alone. None: all are.
+
+    group_weights : array-like of shape (n_groups,) or dict, default=None
+        What a unit of a group's largest absolute coefficient takes of the radius, in
+        the order of the lists or of the sorted labels, or by name. None: as in
+        :class:`L1InfMultiTaskRegressor`.
+
+    keep_features : array-like of names or indices, or mask of shape (n_features,), \
+            default=None
+        Features that are always used. Their coefficients are free: they take nothing
+        of the radius, and may be negative also with ``positive=True``.
+
     standardize_targets : bool, default=True
         Whether to give the targets the same variance inside, so that their units do
         not matter. The radii and gaps refer to these targets, the coefficients to
@@ -94,7 +117,7 @@ def l1inf_path(
 
     tol : float, default=1e-4
         The largest duality gap, as a multiple of the objective of the best constant
-        prediction.
+        prediction, which is that of the kept features where there are some.
 
     precompute : 'auto' or bool, default='auto'
         Whether to use the Gram matrix of the features of the working set.
@@ -115,7 +138,8 @@ def l1inf_path(
     ------
     ValueError
         If an array is empty, non-finite, complex or of the wrong shape, or a radius
-        is not positive.
+        is not positive, or groups and kept features contradict each other or `X`, or a
+        kept feature is constant.
 
     See Also
     --------
@@ -135,15 +159,19 @@ def l1inf_path(
     >>> [int(n) for n in coefs.any(axis=0).sum(axis=0)]
     [2, 2, 2]
     """
+    X_as_given = X
     X = check_array(X, input_name="X", **X_CHECKS)
     y = check_array(Y, input_name="Y", **Y_CHECKS)
     check_consistent_length(X, y)
     sample_weight = check_weight(sample_weight, X)
     radii = check_radii(radii)
+    features = FeatureGroups.read(
+        feature_groups, keep_features, group_weights, X.shape[1], names_of(X_as_given)
+    )
     y, scale = scale_targets(y, sample_weight, standardize_targets)
-    loss = open_loss(X, y, sample_weight, fit_intercept)
+    loss = open_loss(X, y, sample_weight, fit_intercept, features.kept)
+    ball = make_ball(weighted_features(features, loss), positive)
     solver = Solver(loss, precompute=precompute, dtype=X.dtype)
-    ball = L1InfBall(positive)
     if isinstance(radii, Integral):
         problems = penalties(loss, ball, radii, eps)
     else:
@@ -157,6 +185,13 @@ def l1inf_path(
         radii = increasing(norms)
         gaps += alphas * (radii - norms)
     return radii, coefs[0] if y.ndim == 1 else coefs, gaps
+
+
+def names_of(X):
+    """Return the names of the features of X, None where not all are strings."""
+    seen = BaseEstimator()
+    validate_data(seen, X, skip_check_array=True)
+    return getattr(seen, "feature_names_in_", None)
 
 
 def check_radii(radii):

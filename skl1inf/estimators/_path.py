@@ -78,7 +78,8 @@ def radius_path(
             elimination, the others by importance, as in :class:`L1InfFeatureSelector`.
 
         n_features : ndarray of shape (n_radii,)
-            Number of features selected at each radius, ascending.
+            Number of features selected at each radius, the kept ones included.
+            Ascending, but for groups of different sizes.
 
         entry_radii : ndarray of shape (n_features,)
             The smallest radius at which each feature is selected, inf if at none.
@@ -188,11 +189,17 @@ def follow(selector, datasets, radii, options, observer):
 
 
 def _path(selector, prepared, problem, radii, selections):
-    n_features = _sizes(selections, selector.max_features or prepared.n_features)
+    units = prepared.units
+    n_units = _sizes(units.count(selection.alive) for selection in selections)
     nothing = np.zeros(prepared.n_features, dtype=bool)
-    orders, _ = best_first(selections, problem, selector.interactions)
+    orders, _ = best_first(selections, problem, selector.interactions, units)
     rankings = np.array([prepared.rank(order, nothing) for order in orders])
-    support = rankings <= n_features[:, None]
+    support = np.array(
+        [
+            units.take(units.containing(ranking.argsort()), n, selector.max_features)
+            for ranking, n in zip(rankings, n_units, strict=True)
+        ]
+    )
     ever = support.any(axis=0)
     return Bunch(
         radii=radii,
@@ -200,7 +207,7 @@ def _path(selector, prepared, problem, radii, selections):
         importances=np.array([selection.importances for selection in selections]),
         support=support,
         rankings=rankings,
-        n_features=n_features,
+        n_features=support.sum(axis=1),
         entry_radii=np.where(ever, radii[support.argmax(axis=0)], np.inf),
         losses=np.array([selection.loss for selection in selections]),
         optimality=np.array([selection.optimality for selection in selections]),
@@ -208,11 +215,10 @@ def _path(selector, prepared, problem, radii, selections):
     )
 
 
-def _sizes(selections, max_features):
-    """Return how many features are selected at each radius, ascending.
+def _sizes(n_alive):
+    """Return how many features or groups are selected at each radius, ascending.
 
-    As many as rows are alive. That number grows with the radius but for what the few
-    passes at each leave to chance, which isotonic regression evens out.
+    As many as are alive. That number grows with the radius but for what the few passes
+    at each leave to chance, which isotonic regression evens out.
     """
-    n_alive = isotonic_regression([selection.alive.sum() for selection in selections])
-    return np.minimum(np.rint(n_alive).astype(int), max_features)
+    return np.rint(isotonic_regression(list(n_alive))).astype(int)

@@ -1,5 +1,6 @@
 """The network that selects as a predictor."""
 
+from dataclasses import replace
 from numbers import Real
 from typing import ClassVar, Self
 
@@ -41,6 +42,9 @@ class L1InfPredictor(L1InfFeatureSelector):
         alpha: float | str = "auto",
         max_features: int | None = None,
         n_features_to_select: float | None = None,
+        feature_groups: ArrayLike | dict | None = None,
+        group_weights: ArrayLike | dict | None = None,
+        keep_features: ArrayLike | None = None,
         n_hidden: int = 64,
         activation: str = "silu",
         reconstruction_weight: float = 0.0,
@@ -58,6 +62,9 @@ class L1InfPredictor(L1InfFeatureSelector):
             radius,
             max_features=max_features,
             n_features_to_select=n_features_to_select,
+            feature_groups=feature_groups,
+            group_weights=group_weights,
+            keep_features=keep_features,
             n_hidden=n_hidden,
             activation=activation,
             reconstruction_weight=reconstruction_weight,
@@ -105,30 +112,37 @@ class L1InfPredictor(L1InfFeatureSelector):
         raise NotImplementedError
 
     def _train_again(
-        self, trained, selected, order, problem, radius, options, progress
+        self, trained, prepared, order, selected, radius, options, progress
     ):
         """Return the network that predicts, also where nothing is selected."""
         from ..network import read_out
 
-        alpha = self._decay(problem.target) if self.alpha == "auto" else self.alpha
+        features = order[selected[order]]
+        Z, target = _distinct(prepared, features, self.class_weight)
+        alpha = self._decay(target) if self.alpha == "auto" else self.alpha
+        # The ranks, unlike the importances, do not depend on rounding, and tell of
+        # features that matter only together with others.
+        relevance = np.arange(1, len(features) + 1) ** -0.5
         return read_out(
             trained,
-            np.flatnonzero(selected),
-            _relevance(order, selected),
-            alpha / np.sqrt(problem.target.information),
-            problem,
+            features,
+            Z,
+            target,
+            relevance / relevance.mean() if len(features) else relevance,
+            alpha / np.sqrt(target.information),
             options,
             progress,
         )
 
     def _set_fitted(self, trained, prepared, order, selected):
+        prepared = replace(prepared, target=trained.target)
         super()._set_fitted(trained, prepared, order, selected)
         self.encoder_weights_ = trained.encoder_weights
         self.__dict__.pop("decoder_weights_", None)  # of an earlier fit
         self.__dict__.pop("decoder_intercept_", None)
         if self.reconstruction_weight > 0:
             U, self.decoder_intercept_ = trained.decoder
-            self.decoder_weights_ = prepared.target.restored(U)
+            self.decoder_weights_ = trained.target.restored(U)
 
     def _standardised(self, matrix):
         """Return the selected features of a `Matrix`, (n_samples, `n_features_`)."""
@@ -190,12 +204,10 @@ class L1InfPredictor(L1InfFeatureSelector):
         """
         check_is_fitted(self)
         Z = self.encode(X) @ self.decoder_weights_.T + self.decoder_intercept_
-        return Z * self.scale_[self.support_] + self.mean_[self.support_]
+        return (Z * self.scale_ + self.mean_)[:, self.support_]
 
     @own_errstate
-    def explain(
-        self, X: ArrayLike | spmatrix | sparray, *, n_steps: int = 50
-    ) -> Bunch:
+    def explain(self, X: ArrayLike | spmatrix | sparray, *, n_steps: int = 50) -> Bunch:
         r"""Return what each selected feature contributes to each prediction.
 
         The contributions are integrated gradients [1]_: those of the network's output f
@@ -259,16 +271,26 @@ class L1InfPredictor(L1InfFeatureSelector):
         return self._linear_output(code)
 
 
-def _relevance(order, selected):
-    """Return the relevance of the selected features: ``rank ** -0.5``, 1 in the mean.
+def _distinct(prepared, features, class_weight):
+    """Return the distinct samples, standardised, and their target, sorted.
 
-    The ranks, unlike the importances, do not depend on rounding, and tell of features
-    that matter only together with others.
+    The same samples in another order, repeated instead of weighted, or in another
+    container, so give the same network to the last bit: the training would make small
+    differences large.
     """
-    relevance = np.empty(len(order))
-    relevance[order[selected[order]]] = np.arange(1, selected.sum() + 1) ** -0.5
-    relevance = relevance[selected]
-    return relevance / relevance.mean() if len(relevance) else relevance
+    from ..network import standardised_columns
+
+    data, scaling = prepared.data, prepared.scaling
+    Z = standardised_columns(data.matrix, features, scaling.mean, scaling.inverse)
+    Z = Z.astype(np.float32).astype(np.float64)  # the differences are in the last bits
+    axis = 0 if data.y.ndim > 1 else None
+    _, codes = np.unique(data.y, axis=axis, return_inverse=True)
+    rows = np.column_stack([Z, codes.ravel()])
+    _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    weight = np.bincount(place.ravel(), data.sample_weight)
+    Z = Z[first]
+    target = data.kind.encode(data.y[first], weight, class_weight)
+    return Z, target.arranged(lambda: np.einsum("ij,ij->i", Z, Z))
 
 
 @documented_after(L1InfFeatureSelector)
@@ -305,11 +327,12 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
     intercepts_ : list of ndarray of shape (n_hidden,) and (n_classes,)
         The biases of the network that predicts.
 
-    decoder_weights_ : ndarray of shape (`n_features_`, n_classes)
-        The weights of the decoder. Only where `reconstruction_weight` is above 0, as
+    decoder_weights_ : ndarray of shape (n_features, n_classes)
+        The weights of the decoder, zero for features that are not selected. Only where
+        `reconstruction_weight` is above 0, as
         the next.
 
-    decoder_intercept_ : ndarray of shape (`n_features_`,)
+    decoder_intercept_ : ndarray of shape (n_features,)
         The biases of the decoder.
 
     classes_ : ndarray of shape (n_classes,)
@@ -367,6 +390,9 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
         alpha: float | str = "auto",
         max_features: int | None = None,
         n_features_to_select: float | None = None,
+        feature_groups: ArrayLike | dict | None = None,
+        group_weights: ArrayLike | dict | None = None,
+        keep_features: ArrayLike | None = None,
         n_hidden: int = 64,
         activation: str = "silu",
         reconstruction_weight: float = 0.0,
@@ -386,6 +412,9 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
             alpha=alpha,
             max_features=max_features,
             n_features_to_select=n_features_to_select,
+            feature_groups=feature_groups,
+            group_weights=group_weights,
+            keep_features=keep_features,
             n_hidden=n_hidden,
             activation=activation,
             reconstruction_weight=reconstruction_weight,
@@ -487,7 +516,7 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     ----------
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights of the network that predicts (see the
-        Notes). "auto": TODO.
+        Notes). "auto": 1 over the number of targets.
 
     Attributes
     ----------
@@ -512,6 +541,19 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     --------
     L1InfFeatureSelector : The selection alone.
     L1InfMultiTaskRegressor : A linear model in the ball.
+
+    Notes
+    -----
+    With the selected features of the standardised sample :math:`z_i`, the q
+    standardised targets :math:`y_i` and :math:`c_i = \sigma(z_i W + b) V + c`, the
+    training of the network that predicts minimises
+
+    .. math:: \frac{1}{2 q \sum_i s_i} \sum_i s_i \|c_i - y_i\|_2^2
+       + \frac{\alpha}{2 \sqrt{\sum_i s_i}} \Big(\sum_j \|W_j\|_2^2 / r_j
+       + \|V\|_F^2\Big).
+
+    :math:`r_j` is one over the square root of the rank of feature j, relative to the
+    mean of the selected ones: the best are penalised least.
 
     Examples
     --------
@@ -556,12 +598,12 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
         return self
 
     def _decay(self, target):
-        return 4.0
+        return 1 / target.n_latent
 
     def _set_fitted(self, trained, prepared, order, selected):
         super()._set_fitted(trained, prepared, order, selected)
-        self.target_mean_ = prepared.target.mean
-        self.target_scale_ = prepared.target.scale
+        self.target_mean_ = trained.target.mean
+        self.target_scale_ = trained.target.scale
 
     def _linear_output(self, code):
         """Return differences of codes, (..., n_targets), as those of predictions."""

@@ -16,6 +16,7 @@ from ..targets import TARGETS
 from ._base import X_CHECKS, L1InfSelectorBase, own_errstate, prepare, train_for
 from ._callbacks import TrainingProgress
 from ._elimination import best_first
+from ._features import GROUP_CONSTRAINTS
 
 
 class L1InfFeatureSelector(L1InfSelectorBase):
@@ -36,14 +37,33 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     max_features : int, default=None
         Select at most so many features, the best ranked. None: all that survive.
-        An upper limit: where fewer survive, fewer are selected.
+        An upper limit: where fewer survive, fewer are selected. Groups are not cut: as
+        many of the best are selected as have so many features together.
 
     n_features_to_select : int or float, default=None
         Select exactly so many features, the best ranked; a float in (0, 1] is a
         fraction of them. The radius is then searched, such that about so many survive:
         `radius_` tells it, and `radius` and `max_features` must be left at their
-        defaults. That takes up to six times as long as a fit at a given radius. None:
-        as many as survive at `radius`.
+        defaults. That takes up to six times as long as a fit at a given radius. Not
+        with `feature_groups`, which cannot be cut. None: as many as survive at
+        `radius`.
+
+    feature_groups : array-like of shape (n_features,), list of lists or dict, \
+            default=None
+        Groups of features that are selected together or not at all: a label a feature;
+        or lists of names or indices, a feature on no list being alone; or a dict of
+        such lists by name. None: every feature is alone.
+
+    group_weights : array-like of shape (n_groups,) or dict, default=None
+        What a group pays for its largest weight: :math:`w_g` in the Notes. In the order
+        of the lists, or of the sorted labels; or by name, where the others get the
+        default. None: such that without a signal, groups of any size are equally often
+        the first to be chosen.
+
+    keep_features : array-like, default=None
+        Features that are always selected, such as age, sex or batch: names, indices or
+        a mask. They take nothing of the radius and do not count for `max_features` or
+        `n_features_to_select`.
 
     n_hidden : int, default=64
         Number of hidden units of the encoder.
@@ -123,12 +143,14 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     Attributes
     ----------
     encoder_weights_ : ndarray of shape (n_features, n_hidden)
-        The first layer; its l1,inf norm is at most `radius_`.
+        The first layer; its l1,inf norm, with the groups and without the kept features,
+        is at most `radius_`.
 
     feature_importances_ : ndarray of shape (n_features,)
         The largest absolute weight of each feature relative to the radius of the pass,
         averaged over a path of radii; for classes, passes weigh by their loss. 0 for a
-        feature that never lived. See the Notes.
+        feature that never lived. The features of a group share that of the group
+        equally. See the Notes.
 
     ranking_ : ndarray of shape (n_features,)
         A permutation of 1..n_features, 1 being the best feature. With a target, 20
@@ -137,7 +159,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         importance, those of importance 0 by how near they are to coming back, constant
         columns last. Unlike in :class:`~sklearn.feature_selection.RFE`, the selected
         features do not all have rank 1. Without a second descent, the survivors come
-        first.
+        first. Kept features are the first of all, and the features of a group follow
+        one another.
 
     support_ : ndarray of shape (n_features,)
         Mask of the selected features, the best ranked: as many as rows survive the
@@ -146,7 +169,21 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         is zero.
 
     n_features_ : int
-        Number of selected features.
+        Number of selected features, the kept ones included.
+
+    group_names_ : ndarray of shape (n_groups,)
+        The groups: labels, keys of the dict, or "group 0", "group 1", ..., then the
+        names of the features on no list. Only where `feature_groups` is given, as the
+        next three.
+
+    group_ranking_ : ndarray of shape (n_groups,)
+        The ranks of the groups, 1 being the best.
+
+    selected_groups_ : ndarray of shape (n_selected_groups,)
+        The names of the selected groups, the best first.
+
+    group_weights_ : ndarray of shape (n_groups,)
+        The weights of the groups.
 
     radius_ : float
         The radius of the ball: `radius`, or the one found for `n_features_to_select`.
@@ -158,7 +195,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         The biases of the encoder.
 
     mean_, scale_ : ndarray of shape (n_features,)
-        The standardisation.
+        The standardisation: the encoder sees ``(X - mean_) / scale_``. A kept feature
+        has a deviation of 10 there (see the Notes).
 
     classes_ : ndarray of shape (n_classes,)
         The class labels. Only where the target is classes.
@@ -196,12 +234,16 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     .. math:: \min_{W, b, V, c, U, e} \; \ell((c_i), (y_i), (s_i)) + \rho \,
        \frac{\sum_i s_i H(U c_i + e - z_i)}{\sum_i s_i} \quad \text{subject to} \quad
-       \sum_j \max_k |W_{jk}| \le C, \quad \|V_{\cdot k}\|_2 = \nu.
+       \sum_g w_g \max_{j \in g, k} |W_{jk}| \le C, \quad \|V_{\cdot k}\|_2 = \nu.
 
     C is `radius`, :math:`\rho` the `reconstruction_weight`, :math:`\sigma` the
     `activation`, H the mean Huber loss and :math:`\ell` the mean cross-entropy of
     classes or half the mean squared error of standardised numbers (0 without a target,
-    where :math:`\rho` is 1 and the columns of U have norm 1). W has a row a feature.
+    where :math:`\rho` is 1 and the columns of U have norm 1). W has a row a feature;
+    without `feature_groups` every feature j is a group of weight 1. The row of a kept
+    feature has a bound of its own, :math:`\max_k |W_{jk}| \le C`, which is far: a kept
+    feature is standardised to a deviation of 10. It is trained before the others, so
+    that no other feature gets what it explains.
 
     With :math:`L_t` the loss and :math:`C_t` the radius of pass t, a feature i of
     classes has the importance
@@ -264,6 +306,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
             Interval(Integral, 1, None, closed="left"),
             None,
         ],
+        **GROUP_CONSTRAINTS,
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_latent": [Interval(Integral, 1, None, closed="left"), None],
         "activation": [StrOptions({"silu", "relu", "tanh", "identity"})],
@@ -291,6 +334,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         *,
         max_features: int | None = None,
         n_features_to_select: float | None = None,
+        feature_groups: ArrayLike | dict | None = None,
+        group_weights: ArrayLike | dict | None = None,
+        keep_features: ArrayLike | None = None,
         n_hidden: int = 64,
         n_latent: int | None = None,
         activation: str = "silu",
@@ -311,6 +357,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         self.radius = radius
         self.max_features = max_features
         self.n_features_to_select = n_features_to_select
+        self.feature_groups = feature_groups
+        self.group_weights = group_weights
+        self.keep_features = keep_features
         self.n_hidden = n_hidden
         self.n_latent = n_latent
         self.activation = activation
@@ -368,37 +417,39 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         n_descents = 1 + self.second_descent if n_wanted is None else None
         context = self._init_callback_context(max_subtasks=n_descents)
         progress = TrainingProgress(self, context, prepared.described)
-        problem, radius = prepared.problem(), self.radius
+        problem, radius, units = prepared.problem(), self.radius, prepared.units
         with progress.task():
             if n_wanted is None:
                 trained = train(problem, radius, options, progress)
             else:
-                trained, radius = train_for(n_wanted, problem, options, progress)
+                trained, radius = train_for(
+                    n_wanted, units.kept, problem, options, progress
+                )
             (order,), interacting = best_first(
-                [trained.selection], problem, self.interactions
+                [trained.selection], problem, self.interactions, units
             )
             # Interacting features need not live to be selected.
             unimportant = ~interacting & (trained.selection.importances == 0.0)
             alive = trained.selection.alive
-            selected = self._select(alive, unimportant, order, n_wanted)
+            selected = self._select(alive, unimportant, order, units, n_wanted)
             trained = self._train_again(
-                trained, selected, order, problem, radius, options, progress
+                trained, prepared, order, selected, radius, options, progress
             )
         self.radius_ = float(radius)
         self._set_fitted(trained, prepared, order, selected)
 
     def _train_again(
-        self, trained, selected, order, problem, radius, options, progress
+        self, trained, prepared, order, selected, radius, options, progress
     ):
         """Return a training on the selected features alone, where it is asked for."""
         from ..network import retrain
 
         if not (self.second_descent and selected.any()):
             return trained
-        features = np.flatnonzero(selected)
+        features, problem = np.flatnonzero(selected), prepared.problem()
         return retrain(trained, features, problem, radius, options, progress)
 
-    def _select(self, alive, unimportant, order, n_wanted):
+    def _select(self, alive, unimportant, order, units, n_wanted):
         """Return the mask of the selected features, the first of an order.
 
         A second descent starts anew and may see any features, of the unimportant ones
@@ -407,18 +458,12 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         last = unimportant if self.second_descent else True
         order = order[np.argsort((last & ~alive)[order], kind="stable")]
         if n_wanted is None:
-            n_wanted = min(alive.sum(), self.max_features or len(alive))
-        mask = np.zeros_like(alive)
-        mask[order[:n_wanted]] = True
-        return mask
+            n_wanted = units.count(alive)
+        return units.take(units.containing(order), n_wanted, self.max_features)
 
     def _set_fitted(self, trained, prepared, order, selected):
-        (W, V), (b, c) = trained.coefs, trained.intercepts
-        restored = prepared.target.restored
-        self.coefs_, self.intercepts_ = [W, restored(V)], [b, restored(c)]
-        self.encoder_weights_ = self.coefs_[0]
+        vars(self).update(prepared.encoder(trained))
         self.feature_importances_ = trained.selection.importances
-        self.mean_, self.scale_ = prepared.scaling.mean, prepared.scaling.scale
         self.loss_curve_ = trained.loss_curve
         self.n_iter_ = len(trained.loss_curve)
         self.optimality_ = trained.optimality
@@ -428,6 +473,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         self.ranking_ = prepared.rank(order, selected)
         self.n_features_ = int(selected.sum())
         self.support_ = self.ranking_ <= self.n_features_
+        self._set_groups(prepared.groups)
 
     @own_errstate
     def encode(self, X: ArrayLike | spmatrix | sparray) -> np.ndarray:

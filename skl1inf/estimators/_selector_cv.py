@@ -32,6 +32,7 @@ from .._sklearn import (
 from ..targets import TARGETS
 from ._base import Data, L1InfSelectorBase, own_errstate, training_options
 from ._callbacks import TrainingProgress
+from ._choice import choose, standard_error
 from ._folds import Folds, summarise
 from ._path import check_radii, follow
 from ._selector import L1InfFeatureSelector, clone_selector
@@ -62,7 +63,9 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
 
     cv : int, cross-validation generator or iterable, default=None
         The folds, as in :func:`~sklearn.model_selection.check_cv`: None means five,
-        stratified for classes, and for survival by event.
+        stratified for classes, and for survival by event. Repeated ones, as of
+        :class:`~sklearn.model_selection.RepeatedStratifiedKFold`, make the choice
+        depend less on chance.
 
     scoring : str or callable, default=None
         The score, as in :func:`~sklearn.metrics.check_scoring`; None means that of
@@ -76,7 +79,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
 
     rule : {"1se", "best"}, default="1se"
         "best" takes the radius of the best mean score. "1se" takes the fewest features
-        whose mean score is within one standard error of the best [1]_.
+        whose mean score is within one standard error of the best [1]_: the median over
+        the radii of the `standard_error` in `cv_results_`.
 
     n_jobs : int, default=None
         Number of jobs that share the folds. One job trains all folds at once.
@@ -111,6 +115,10 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         mean_test_score, std_test_score : ndarray of shape (n_radii,)
             Mean and standard deviation over the folds.
 
+        standard_error : ndarray of shape (n_radii,)
+            Standard error of the mean. Folds that share test samples, as repeated ones
+            do, do not count as independent (see Notes).
+
         split(k)_support, split(k)_ranking : ndarray of shape (n_radii, n_features)
             What was selected in the (k)th fold, and the ranks.
 
@@ -128,7 +136,10 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         Mask of the features selected at `radius_`.
 
     n_features_ : int
-        Number of selected features.
+        Number of selected features, the kept ones included.
+
+    group_names_, group_ranking_, selected_groups_, group_weights_ : ndarray
+        As of :class:`L1InfFeatureSelector`, with `feature_groups` of the selector.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -158,6 +169,13 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
     classifier asks for classes, a regressor for numbers. Without one, or with one that
     is neither, the dtype of `y` decides.
 
+    The standard error takes the score of a fold for a mean of independent terms, one a
+    test sample. So the scores of folds are correlated as far as they share test
+    samples. K disjoint folds have :math:`s K^{-1/2}`, s being the standard deviation
+    of the scores with K - 1 degrees of freedom. Repeats of them have about the same:
+    they reduce the chance in the assignment, not that in the samples. Random splits
+    have the correction of [2]_.
+
     Before any training, every fold is checked: its training samples must be fit to
     select from, and the score of the estimator on a few columns must be defined.
 
@@ -165,6 +183,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
     ----------
     .. [1] L. Breiman, J. Friedman, R. Olshen and C. Stone, "Classification and
        Regression Trees", 1984, section 3.4.3.
+    .. [2] C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine
+       Learning 52, 2003, pages 239-281.
 
     Examples
     --------
@@ -265,6 +285,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             )
         data = Data.validate(selector, X, y, sample_weight, self.estimator)
         prepared = data.prepare(selector)
+        data = data.with_groups(prepared.groups)
         options = training_options(selector, prepared.target, prepared.n_features)
         estimator = self._judge(data.kind, centre=data.matrix.can_be_centred)
         given = None if sample_weight is None else data.sample_weight
@@ -292,7 +313,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         with progress.task():
             (path,) = follow(selector, [prepared], radii, options, progress)
             judged = self._cross_validate(folds, progress)
-        self._set_fitted(path, judged)
+        self._set_fitted(path, judged, [test for _, test in folds.splits])
+        self._set_groups(prepared.groups)
         validate_data(self, X, skip_check_array=True)  # names and number
         path.feature_names = getattr(self, "feature_names_in_", None)
         return self
@@ -353,12 +375,13 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             fold for task in progress.each("folds", results, n_tasks) for fold in task
         ]
 
-    def _set_fitted(self, path, folds):
+    def _set_fitted(self, path, folds, tests):
         paths, scores, results = zip(*folds, strict=True)
         fits = [result for of_fold in results for result in of_fold]
         mean, std = summarise(paths, scores, fits, self.error_score)
+        errors = standard_error(std, tests)
         n_features = np.mean([fold.n_features for fold in paths], axis=0)
-        index = _choose(mean, std / np.sqrt(len(scores)), n_features, self.rule)
+        index = choose(mean, errors, n_features, self.rule)
         self.path_, self.radii_, self.radius_ = path, path.radii, path.radii[index]
         self.cv_results_ = {
             "radius": path.radii,
@@ -366,6 +389,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
             **{f"split{k}_test_score": score for k, score in enumerate(scores)},
             "mean_test_score": mean,
             "std_test_score": std,
+            "standard_error": errors,
             **{f"split{k}_support": fold.support for k, fold in enumerate(paths)},
             **{f"split{k}_ranking": fold.rankings for k, fold in enumerate(paths)},
         }
@@ -412,11 +436,3 @@ def _weights_for(estimator, sample_weight):
         }
     takes = has_fit_parameter(estimator, "sample_weight")
     return {"sample_weight": sample_weight} if takes else {}
-
-
-def _choose(mean, error, n_features, rule):
-    """Return the index of the chosen radius; of equals, that of fewer features."""
-    best = int(np.nanargmax(mean))
-    slack = error[best] if rule == "1se" else 0.0
-    candidates = np.flatnonzero(mean >= mean[best] - slack)
-    return int(candidates[n_features[candidates].argmin()])

@@ -73,10 +73,10 @@ class L1InfStabilitySelector(L1InfSelectorBase):
         The share of the halves in which each feature is among the `n_selected_` best.
 
     n_selected_ : int
-        Number of features that each half selects: `n_features_` of `selector_`, or,
-        where that is too many to keep the expected number of false selections at most
-        `max_false_positives` with a threshold of at most 1, the largest number that
-        is not.
+        Number of features that each half selects beside the kept ones: as many as
+        `selector_`, or, where that is too many to keep the expected number of false
+        selections at most `max_false_positives` with a threshold of at most 1, the
+        largest number that is not. With `feature_groups`, a number of groups.
 
     threshold_ : float
         The threshold in use: `threshold`, or with `max_false_positives`
@@ -84,7 +84,9 @@ class L1InfStabilitySelector(L1InfSelectorBase):
 
     false_positives_bound_ : float
         ``n_selected_**2 / ((2 * threshold_ - 1) * n_features_in_)``, the bound on the
-        expected number of false selections. See the Notes for what it assumes.
+        expected number of false selections. See the Notes for what it assumes. Kept
+        features do not count; with `feature_groups` it counts groups, and is about
+        false groups.
 
     support_ : ndarray of shape (n_features,)
         Mask of the selected features, whose probability is at least `threshold_`.
@@ -94,7 +96,11 @@ class L1InfStabilitySelector(L1InfSelectorBase):
 
     ranking_ : ndarray of shape (n_features,)
         A permutation of 1..n_features, 1 being the best feature: by probability, ties
-        by the mean of the ranks in the halves, then by column.
+        by the mean of the ranks in the halves, then by column. Kept features are the
+        first, with a probability of 1; the features of a group follow one another.
+
+    group_names_, group_ranking_, selected_groups_, group_weights_ : ndarray
+        As of :class:`L1InfFeatureSelector`, with `feature_groups` of the selector.
 
     selector_ : L1InfFeatureSelector
         The selector fitted on all the samples.
@@ -214,7 +220,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
         own = None if self.random_state is None else random_state
         selector = clone_selector(self.selector, own)
         prepared, options = prepare(selector, X, y, None)
-        most = self._most_selected(prepared.n_features)
+        most = self._most_selected(prepared.groups.n_groups)
         groups = _groups_of_halves(prepared.data, self.n_pairs, random_state, selector)
 
         context = self._init_callback_context(
@@ -227,7 +233,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
         ]
         with TrainingProgress(self, context, prepared.described).task():
             fitted = self._fit_on_all(clone(selector), prepared, options, on_all)
-            n_selected = min(fitted.n_features_, most)
+            n_selected = min(prepared.units.count(fitted.support_), most)
             counts = Parallel(n_jobs=self.n_jobs)(
                 delayed(_count_selections)(
                     prepared.data,
@@ -242,18 +248,18 @@ class L1InfStabilitySelector(L1InfSelectorBase):
             )
         for estimator in (fitted, self):  # names and number
             validate_data(estimator, X, skip_check_array=True)
-        self._set_fitted(fitted, n_selected, *np.sum(counts, axis=0))
+        self._set_fitted(fitted, prepared, n_selected, *np.sum(counts, axis=0))
         return self
 
-    def _most_selected(self, n_features):
-        """Return how many features a half may select for a threshold of at most 1."""
+    def _most_selected(self, n_units):
+        """Return how many units a half may select for a threshold of at most 1."""
         if self.max_false_positives is None:
-            return n_features
-        most = floor(min(n_features, sqrt(n_features * self.max_false_positives)))
+            return n_units
+        most = floor(min(n_units, sqrt(n_units * self.max_false_positives)))
         if most == 0:
             raise ValueError(
                 f"max_false_positives={self.max_false_positives} is too small for "
-                f"n_features={n_features}: even with one feature a half, it needs a "
+                f"n_features={n_units}: even with one feature a half, it needs a "
                 "threshold above 1."
             )
         return most
@@ -267,23 +273,26 @@ class L1InfStabilitySelector(L1InfSelectorBase):
             selector._train(prepared, options)
         return selector
 
-    def _set_fitted(self, selector, n_selected, n_times_selected, rank_sums):
-        n_features = len(rank_sums)
+    def _set_fitted(
+        self, selector, prepared, n_selected, n_times_selected, unit_ranks, ranks
+    ):
+        n_units, units = prepared.groups.n_groups, prepared.units
         if self.max_false_positives is None:
             self.threshold_ = self.threshold
             excess = 2 * self.threshold - 1
-            self.false_positives_bound_ = n_selected**2 / (excess * n_features)
+            self.false_positives_bound_ = n_selected**2 / (excess * n_units)
         else:
-            excess = n_selected**2 / (n_features * self.max_false_positives)
+            excess = n_selected**2 / (n_units * self.max_false_positives)
             self.threshold_ = min(1.0, (1 + excess) / 2)  # rounding may exceed 1
             self.false_positives_bound_ = self.max_false_positives
         self.selector_, self.n_selected_ = selector, n_selected
         self.selection_probabilities_ = n_times_selected / (2 * self.n_pairs)
         self.support_ = self.selection_probabilities_ >= self.threshold_
         self.n_features_ = int(self.support_.sum())
-        self.ranking_ = np.empty(n_features, dtype=int)
-        order = np.lexsort((rank_sums, -n_times_selected))
-        self.ranking_[order] = np.arange(1, n_features + 1)
+        order = np.lexsort((ranks, units.leader, unit_ranks, -n_times_selected))
+        self.ranking_ = np.empty(len(order), dtype=int)
+        self.ranking_[order] = np.arange(1, len(order) + 1)
+        self._set_groups(prepared.groups)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -334,9 +343,11 @@ def _next_pair(data, draws, selector):
 
 
 def _count_selections(data, halves, selector, radius, options, n_selected, progress):
-    """Train on halves: how often each feature was selected, and the sum of its ranks.
+    """Train on halves: how often features were selected, and the sums of their ranks.
 
-    Each half selects the `n_selected` best features, of those that vary in it.
+    Each half selects the `n_selected` best units, of those that vary in it. The ranks
+    are those of the units, then those of the features. Kept features are always
+    selected.
     """
     from ..network import rank
 
@@ -344,11 +355,13 @@ def _count_selections(data, halves, selector, radius, options, n_selected, progr
     with progress.task():
         problems = [of_half.problem() for of_half in prepared]
         selections = rank(problems, radius, options, progress)
-    ranks = np.array(
-        [
-            of_half.rank(selection.order, False)
-            for selection, of_half in zip(selections, prepared, strict=True)
-        ]
-    )
-    constant = np.array([of_half.scaling.constant for of_half in prepared])
-    return ((ranks <= n_selected) & ~constant).sum(axis=0), ranks.sum(axis=0)
+    counts = []
+    for selection, of_half in zip(selections, prepared, strict=True):
+        units = of_half.units
+        ranks = of_half.rank(
+            units.expand(units.order(selection), selection.order), False
+        )
+        unit_ranks = units.ranks(ranks)
+        selected = (unit_ranks <= n_selected) & of_half.varying
+        counts.append((selected, unit_ranks, ranks))
+    return np.sum(counts, axis=0)

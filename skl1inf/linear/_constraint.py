@@ -17,6 +17,11 @@ class Constraint:
         self.radius = radius
         self._metric, self._in_metric = None, None
 
+    def restrict(self, features):
+        """Return the constraint on the rows of some features."""
+        ball = self.ball.restrict(features)
+        return self if ball is self.ball else Constraint(ball, self.radius)
+
     def project(self, W):
         """Return the nearest point of the ball, in it to the last bit."""
         return self.ball.project(W, self.radius)
@@ -32,13 +37,13 @@ class Constraint:
         """Return a Newton step's point, which may have left the ball, in the ball."""
         return self.step_in_metric(W, metric)
 
-    def binds(self, bounds):
-        """Tell whether it holds the bounds of the rows back."""
-        return bounds.sum() >= self.radius * (1 - 1e-9)
+    def binds(self, bounds, costs):
+        """Tell whether it holds the bounds back."""
+        return (costs * bounds).sum() >= self.radius * (1 - 1e-9)
 
-    def multiplier(self, level, unit):
+    def multiplier(self, level, unit, costs):
         """Return the alpha of the face where the bounds are ``level - alpha unit``."""
-        return max((level.sum() - self.radius) / unit.sum(), 0)
+        return max(((costs * level).sum() - self.radius) / (costs * unit).sum(), 0)
 
     def gap(self, slope, dual_norm, norm, value):
         """Return the duality gap at W, with G the gradient.
@@ -60,6 +65,11 @@ class Penalty:
         self.ball = ball
         self.alpha = alpha
 
+    def restrict(self, features):
+        """Return the penalty on the rows of some features."""
+        ball = self.ball.restrict(features)
+        return self if ball is self.ball else Penalty(ball, self.alpha)
+
     def project(self, W):
         """Return W: every point is allowed."""
         return W
@@ -72,11 +82,11 @@ class Penalty:
         """Return a Newton step's point without negative entries, if so required."""
         return np.maximum(W, 0) if self.ball.positive else W
 
-    def binds(self, bounds):
-        """Tell that it holds the bounds of the rows back."""
+    def binds(self, bounds, costs):
+        """Tell that it holds the bounds back."""
         return True
 
-    def multiplier(self, level, unit):
+    def multiplier(self, level, unit, costs):
         """Return alpha."""
         return self.alpha
 
@@ -98,6 +108,6 @@ class Penalty:
         return self.gap(
             slope,
             self.ball.dual_sizes(gradient).max(initial=0),
-            self.ball.sizes(W).sum(),
+            self.ball.norm(W),
             working_set.value(W, slope),
         )

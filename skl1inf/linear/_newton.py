@@ -1,8 +1,8 @@
 """Newton steps on a face of the ball.
 
-Once the projection has found the entries that sit at their row's bound, the rest is
-a least-squares problem with linear equations as constraints, on a face of the ball
-[1]_.
+Once the projection has found the entries that sit at the bound of their row, or of
+their group of rows, the rest is a least-squares problem with linear equations as
+constraints, on a face of the ball [1]_.
 
 References
 ----------
@@ -15,12 +15,14 @@ from scipy import linalg
 from scipy.linalg.blas import dtrsm
 from scipy.linalg.lapack import dpotrf
 
+from ._bounds import bounds_of
+
 DAMPING = 1e-7  # of the Hessian's diagonal, added to it
 
 
 def newton_step(working_set, constraint, W, gradient):
     """Project the minimiser of the face that holds W; None where there is none."""
-    alive = np.flatnonzero(W.any(axis=1))
+    alive = np.flatnonzero(constraint.ball.sizes(W))
     hessian = working_set.hessian(alive)
     if hessian is None:
         return None
@@ -28,26 +30,27 @@ def newton_step(working_set, constraint, W, gradient):
     # Repeated steps remove its bias.
     hessian[np.diag_indices_from(hessian)] *= 1 + DAMPING
     linear = hessian @ W[alive] - gradient[alive]
+    shared = bounds_of(constraint.ball, alive)
     V = np.zeros_like(W)
     try:
-        V[alive] = face_minimiser(hessian, linear, W[alive], constraint)
+        V[alive] = face_minimiser(hessian, linear, W[alive], constraint, shared)
     except linalg.LinAlgError:
         return None
     return constraint.repair(V, working_set.diagonal)
 
 
-def face_minimiser(hessian, linear, W, constraint):
+def face_minimiser(hessian, linear, W, constraint, shared):
     """Minimise ``<V, hessian V> / 2 - <linear, V>`` on the face that holds W.
 
-    On the face every row keeps its clipped entries at plus or minus the row's
-    bound, and the bounds sum to the radius if those of W do (under a penalty, their sum
-    is penalised). The free entries are
-    eliminated target by target, which leaves a system in the bounds alone. The
-    Hessian must be positive definite.
+    On the face clipped entries stay at plus or minus the bound of their row or group,
+    and the bounds, times their costs, sum to the radius if those of W do (under a
+    penalty, their sum is penalised). The free entries are eliminated target by target,
+    which leaves a system in the bounds alone. The Hessian must be positive definite.
     """
-    bounds = np.abs(W).max(axis=1)
-    binding = constraint.binds(bounds)
-    clipped = (np.abs(W) >= bounds[:, None]) & binding
+    bounds = shared.largest(np.abs(W).max(axis=1))
+    costs = shared.costs(bounds)
+    binding = constraint.binds(bounds, costs)
+    clipped = (np.abs(W) >= shared.spread(bounds)[:, None]) & binding
     free = ~clipped & (W > 0) if constraint.ball.positive else ~clipped
     signs = np.where(clipped, np.sign(W), 0)
     schur = hessian * (signs @ signs.T)
@@ -61,7 +64,8 @@ def face_minimiser(hessian, linear, W, constraint):
         right[K] -= removed[:-1, -1]
         eliminated.append((F, K, lower, sides))
     if binding:
-        bounds = _solve_bounds(schur, right, constraint)
+        bounds = _solve_bounds(*shared.gather(schur, right), constraint, costs)
+    bounds = shared.spread(bounds)
     V = signs * bounds[:, None]
     for target, (F, K, lower, sides) in enumerate(eliminated):
         side = sides[:, -1:] - sides[:, :-1] @ bounds[K, None]
@@ -83,9 +87,9 @@ def _eliminate(hessian, linear, signs, F, K):
     return lower, dtrsm(1.0, lower, sides, lower=True)
 
 
-def _solve_bounds(schur, right, constraint):
+def _solve_bounds(schur, right, constraint, costs):
     """Minimise the quadratic in the bounds, held back by the constraint."""
     factor = linalg.cho_factor(schur, check_finite=False)
-    sides = np.column_stack([right, np.ones(len(right))])
+    sides = np.column_stack([right, costs])
     level, unit = linalg.cho_solve(factor, sides, check_finite=False).T
-    return level - constraint.multiplier(level, unit) * unit
+    return level - constraint.multiplier(level, unit, costs) * unit

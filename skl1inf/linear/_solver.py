@@ -2,7 +2,7 @@
 
 Every round solves the problem on a working set of features. Then it computes the
 gradient in all features. Those whose row has a larger dual norm than any row of the
-working set join it [1]_.
+working set join it [1]_. Groups of features join it whole.
 
 References
 ----------
@@ -13,6 +13,7 @@ References
 
 import numpy as np
 
+from ._bounds import bounds_of
 from ._descent import SHORTEST_WAIT, descend
 from ._working_set import WorkingSet
 
@@ -48,7 +49,9 @@ class Solver:
         self.dtype = dtype
         self.wait = SHORTEST_WAIT
         self.norms = None  # of all features at W, once computed
-        self._set_working_set(np.zeros(0, int), np.zeros((0, loss.target.shape[1])))
+        self.features = np.zeros(0, int)
+        self.rows = np.zeros((0, loss.n_targets))
+        self.working_set = None
 
     def start(self, constraint, coef=None):
         """Begin a problem, from coef (n_features, n_targets) if it is given."""
@@ -56,9 +59,13 @@ class Solver:
         self.n_iter = 0
         self.stalled = False
         if coef is not None:
-            known = self._varying(np.flatnonzero(coef.any(axis=1)))
+            known = self._varying(self.loss.without_kept(coef.any(axis=1)))
             self._set_working_set(known, coef[known])
             self.norms = None
+        elif self.working_set is None:
+            self._set_working_set(self.features, self.rows)
+        else:
+            self.local = constraint.restrict(self.features)
         self._move_to(self.rows)
 
     def step(self, tol, max_iter):
@@ -67,7 +74,7 @@ class Solver:
         aim = max(tol / 2, INNER_PRECISION * self.gap)
         rows, n_iter, self.wait = descend(
             self.working_set,
-            self.constraint,
+            self.local,
             self.rows,
             aim,
             max_iter - self.n_iter,
@@ -91,34 +98,43 @@ class Solver:
     def coef(self):
         """Return W whole, of shape (n_features, n_targets)."""
         W = np.zeros((self.loss.n_features, self.rows.shape[1]), self.dtype)
-        W[self.features] = self.rows
+        features, rows = self.solution()
+        W[features] = rows
         return W
 
+    def solution(self):
+        """Return features, and their rows of W; all other rows are zero."""
+        return self.loss.with_kept(self.features, self.rows)
+
     def _varying(self, features):
-        """Leave out constant columns: centred, they are rounding errors."""
+        """Leave out constant columns: centred, they are rounding errors.
+
+        So are those that the kept features explain.
+        """
         return features[self.loss.columns(features).varying()]
 
     def _set_working_set(self, features, rows):
         self.features, self.rows = features, rows
-        self.working_set = WorkingSet(self.loss, features, self.precompute)
+        self.local = self.constraint.restrict(features)
+        self.working_set = WorkingSet(
+            self.loss, features, self.constraint.ball, self.precompute
+        )
 
     def _move_to(self, rows):
         """Take rows as they will be returned and compute their gap."""
         # Rounded, and in the ball to the last bit: the gap is that of these rows.
-        rows = self.constraint.project(rows.astype(self.dtype)).astype(float)
+        rows = self.local.project(rows.astype(self.dtype)).astype(float)
         if self.norms is None or not np.array_equal(rows, self.rows):
             self.rows = rows
             self._compute_gradient()
         self.gap = self.constraint.gap(self.slope, self.alpha, self.norm, self.value)
 
     def _compute_gradient(self):
-        fitted = self.working_set.columns.times(self.rows)
-        residual = self.loss.target - fitted
-        gradient = self.loss.gradient(residual)
-        ball = self.constraint.ball
-        self.norm = ball.sizes(self.rows).sum() if len(self.rows) else 0.0
-        self.value = np.vdot(residual, residual) / 2
-        self.norms = ball.dual_sizes(gradient)
+        gradient, self.value = self.loss.at(
+            self.features, self.working_set.columns, self.rows
+        )
+        self.norm = self.local.ball.norm(self.rows) if len(self.rows) else 0.0
+        self.norms = self.constraint.ball.dual_sizes(gradient)
         self.alpha = self.norms.max()
         self.slope = np.vdot(gradient[self.features], self.rows)
 
@@ -130,6 +146,7 @@ class Solver:
         room = max(MIN_GROWTH, np.count_nonzero(self.rows.any(axis=1)))
         if len(new) > room:
             new = new[np.argpartition(-self.norms[new], room)[:room]]
+            new = bounds_of(self.constraint.ball).complete(new)
         new = self._varying(new)
         if len(new):
             rows = np.zeros((len(new), self.rows.shape[1]))

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ._bounds import bounds_of
+
 SMALL = 2**20  # entries that an array may always have, however small the data
 
 
@@ -10,29 +12,31 @@ class WorkingSet:
     """The loss on some features: ``<W, H W> / 2 - <linear, W> + constant``.
 
     The Hessian H, ``columns' columns``, is the same for every target. It is computed
-    where that makes products cheaper; else it is applied factor by factor.
+    where that makes products cheaper; else it is applied factor by factor. ``ball`` is
+    that of all features.
 
     Attributes
     ----------
     diagonal : ndarray of shape (n_working,)
-        Diagonal of the Hessian.
+        Diagonal of the Hessian; within a group its largest entry.
     metric : ndarray of shape (n_working,)
         A multiple of the diagonal that bounds the Hessian from above.
     """
 
-    def __init__(self, loss, features, precompute="auto"):
+    def __init__(self, loss, features, ball, precompute="auto"):
         self.features = features
         self.null_value = loss.null_value
         self.columns = loss.columns(features)
-        self.linear = self.columns.transposed_times(loss.target)
-        self.room = max(loss.matrix.X.size, SMALL)
+        self.linear = loss.linear(features, self.columns)
+        self.room = max(loss.size, SMALL)
         if precompute == "auto":
             # A product reads p^2 entries of the Gram matrix, or the columns twice.
             entries = len(features) ** 2
             reads = max(2 * self.columns.size, SMALL // 16)
             precompute = entries <= min(reads, self.room)
         self.gram = self.columns.gram() if precompute else None
-        self.diagonal = self.columns.squared_norms()
+        shared = bounds_of(ball, features)
+        self.diagonal = shared.spread(shared.largest(self.columns.squared_norms()))
         self.metric = self.diagonal * self._scaled_curvature()
 
     def hessian_times(self, W):
@@ -58,7 +62,7 @@ class WorkingSet:
         return self.columns.take(rows).gram()
 
     def _scaled_curvature(self):
-        """Return the largest eigenvalue of H scaled to a diagonal of ones."""
+        """Return the largest eigenvalue of H scaled by `diagonal` from both sides."""
         n_features = len(self.features)
         scale = 1 / np.sqrt(self.diagonal)
 

@@ -8,6 +8,10 @@ A mean of zero means that the column is not centred.
 Subtracting a large mean cancels digits. So a column far from zero is centred twice:
 the second mean is small and removes the rounding errors of the first. A sparse column
 is far from zero only if it has no zeros; it is then centred like an array.
+
+``columns.orthogonal_to(basis)`` stands for their part that is orthogonal to some
+orthonormal vectors. It is computed from arrays. With sparse columns what is subtracted
+is kept beside them, as the mean is.
 """
 
 from copy import copy
@@ -17,6 +21,7 @@ import numpy as np
 EPS = np.finfo(float).eps
 N_PROBES = 8  # samples that tell whether a column is far from zero
 FAR = 1e4  # mean relative to spread from where on products lose too many digits
+EXPLAINED = 1e-6  # part of a sparse column that is rounding once a basis is taken out
 
 
 def far_from_zero(centred, mean):
@@ -30,6 +35,8 @@ def far_from_zero(centred, mean):
 
 class DenseColumns:
     """Columns in an array that is centred."""
+
+    removed = 0.0  # norms of the columns of which a part was taken out
 
     def __init__(self, X, mean, root):
         self.array = np.subtract(X, mean, dtype=float, order="F")
@@ -71,8 +78,17 @@ class DenseColumns:
 
     def varying(self):
         """Return False where a column is constant up to rounding."""
-        rounding = EPS * len(self.array) * self.mean
+        rounding = EPS * len(self.array) * np.maximum(np.abs(self.mean), self.removed)
         return self.squared_norms() > rounding**2
+
+    def orthogonal_to(self, basis):
+        """Return the part that is orthogonal to the columns of the basis."""
+        part = copy(self)
+        part.removed = np.sqrt(self.squared_norms())
+        for _ in range(2):  # the second time removes the rounding errors of the first
+            product = basis @ (basis.T @ part.array)
+            part.array = np.subtract(part.array, product, order="F")
+        return part
 
 
 class SparseColumns:
@@ -141,3 +157,52 @@ class SparseColumns:
         # error is not squared.
         largest = np.maximum((rounding * self.mean) ** 2, rounding * self.left**2)
         return self.squared_norms() > largest
+
+    def orthogonal_to(self, basis):
+        """Return the part that is orthogonal to the columns of the basis."""
+        return OrthogonalColumns(self, basis)
+
+
+class OrthogonalColumns:
+    """``columns - basis explained``, with columns that stay sparse."""
+
+    def __init__(self, columns, basis):
+        self.columns, self.basis = columns, basis
+        self.explained = columns.transposed_times(basis).T
+
+    @property
+    def size(self):
+        """Number of entries that a product reads."""
+        return self.columns.size + self.basis.size + self.explained.size
+
+    def take(self, index):
+        """Return some of the columns."""
+        part = copy(self)
+        part.columns = self.columns.take(index)
+        part.explained = self.explained[:, index]
+        return part
+
+    def times(self, W):
+        """Return ``columns W``."""
+        return self.columns.times(W) - self.basis @ (self.explained @ W)
+
+    def transposed_times(self, R):
+        """Return ``columns' R``."""
+        product = self.columns.transposed_times(R)
+        product -= self.explained.T @ (self.basis.T @ R)
+        return product
+
+    def gram(self):
+        """Return ``columns' columns``, an array."""
+        return self.columns.gram() - self.explained.T @ self.explained
+
+    def squared_norms(self):
+        """Return the diagonal of the Gram matrix."""
+        squares = self.columns.squared_norms()
+        return squares - np.einsum("ij,ij->j", self.explained, self.explained)
+
+    def varying(self):
+        """Return False where a column is constant, or explained, up to rounding."""
+        # Squares are subtracted from squares, so that rounding errors are not squared.
+        rest = EXPLAINED**2 * self.columns.squared_norms()
+        return self.columns.varying() & (self.squared_norms() > rest)

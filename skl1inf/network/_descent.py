@@ -117,8 +117,8 @@ class Descent:
         loss, G = loss_and_gradient(self.network, self.objective, self.whole.data)
         if not check:
             return loss, G, None
-        dual_sizes = self.whole.ball.dual_sizes(G)
-        return loss, G, _gap(self.network.W, G, dual_sizes, radius)
+        dual_norm = self.whole.ball.dual_norm(G)
+        return loss, G, _gap(self.network.W, G, dual_norm, radius)
 
     def _look_at_part(self):
         """Return the loss and the gradient of the working set."""
@@ -135,13 +135,10 @@ class Descent:
         part = self.part
         loss, D = backward(part.network, self.objective, part.data)
         G = self.whole.data.Z.adjoint(D)
-        dual_sizes = self.whole.ball.dual_sizes(G)
         part_G = take_features(G, part.index)
-        gap = _gap(part.network.W, part_G, dual_sizes, radius)
+        gap = _gap(part.network.W, part_G, self.whole.ball.dual_norm(G), radius)
         self._merge()
-        self.part, G = next_working_set(
-            self.whole, part, G, dual_sizes, self.first_layer.constant
-        )
+        self.part, G = next_working_set(self.whole, part, G, self.first_layer.constant)
         return loss, G.mul_(self.part.inside[:, :, None]), gap
 
     def _pass_in_batches(self, radius, speeds):
@@ -171,8 +168,8 @@ class Descent:
             self.whole.merge(self.part)
 
 
-def _gap(W, G, dual_sizes, radius):
-    return relative_gap(slope(W, G), dual_sizes.amax(1), radius.flatten())
+def _gap(W, G, dual_norm, radius):
+    return relative_gap(slope(W, G), dual_norm, radius.flatten())
 
 
 def radius_of_each(radius, data):

@@ -19,7 +19,8 @@ class ProjectedMomentum:
 
     The projection :math:`P_C` is the nearest point in the Euclidean metric. A step of
     its own for each weight, as Adam takes, would be a step in another metric, and would
-    make rows comparable that are not.
+    make rows comparable that are not. Kept rows are not compared with others: they have
+    a :math:`v_t` of their own.
     """
 
     def __init__(self, step, decay=(0.9, 0.99)):
@@ -53,10 +54,19 @@ class ProjectedMomentum:
         M.lerp_(G, 1 - self.decay[0])
 
     def _scale(self, part, G):
-        second = self.decay[1]
-        largest = torch.linalg.vector_norm(G, dim=2).amax(1)[:, None, None]
+        second, norms = self.decay[1], torch.linalg.vector_norm(G, dim=2)
+        kept = part.ball.kept(G)
+        if kept is None:
+            largest = norms.amax(1)[:, None, None]
+        else:
+            both = norms.masked_fill(kept, 0), norms.masked_fill(~kept, 0)
+            largest = torch.stack([rows.amax(1) for rows in both], 1)[:, None]
         self.v = second * self.v + (1 - second) * largest.square() / G.shape[2]
-        return (self.v / (1 - second**self.t)).sqrt().clamp_min(1e-30)
+        scale = (self.v / (1 - second**self.t)).sqrt().clamp_min(1e-30)
+        if kept is None:
+            return scale
+        others, own = scale.split(1, 2)
+        return torch.where(kept[:, :, None], own, others)
 
     def _length(self, radius, step):
         return self.step * step * radius / (1 - self.decay[0] ** self.t)

@@ -29,6 +29,10 @@ from ._state import own_state
 # The largest derivative at which the method ends.
 _GRADIENT = 1e-6
 
+# The number of steps by which it knows the curvature. The valleys of the loss are
+# narrow: with the usual ten it takes two or three times as many iterations.
+_MEMORY = 30
+
 
 @dataclass(frozen=True)
 class Readout:
@@ -36,6 +40,8 @@ class Readout:
 
     Attributes
     ----------
+    target : Target
+        What the code predicts.
     selection : Selection
         What the first descent says of the features.
     optimality : float
@@ -46,12 +52,13 @@ class Readout:
         The weights of the encoder, zero for features that are not selected.
     intercepts : list of ndarray of shape (n_hidden,) and (n_latent,)
         The biases of the encoder.
-    decoder : tuple of ndarray of shape (n_chosen, n_latent) and (n_chosen,)
-        The weights and the biases of the decoder.
+    decoder : tuple of ndarray of shape (n_features, n_latent) and (n_features,)
+        The weights and the biases of the decoder, zero for features not selected.
     loss_curve : ndarray of shape (n_passes,)
         The loss of every pass over the data, of both descents.
     """
 
+    target: object
     selection: Selection
     optimality: float
     encoder_weights: np.ndarray
@@ -62,7 +69,7 @@ class Readout:
 
 
 @own_state
-def read_out(trained, features, relevance, decay, problem, options, observer):
+def read_out(trained, features, Z, target, relevance, decay, options, observer):
     """Train the network that predicts.
 
     Parameters
@@ -70,22 +77,23 @@ def read_out(trained, features, relevance, decay, problem, options, observer):
     trained : Trained
         What `train` has returned.
     features : ndarray of shape (n_chosen,)
-        The indices of the selected features, ascending.
+        The indices of the selected features.
+    Z : ndarray of shape (n_samples, n_chosen), float64
+        These features, standardised.
+    target : Target
+        What the code has to predict, and the weights of the samples.
     relevance : ndarray of shape (n_chosen,)
         How little the weights of these features decay, positive.
     decay : float
         The decay of the weights.
-    problem, options, observer
+    options, observer
         As in `train`; mini-batches and the length of the step are not used.
 
     Returns
     -------
     readout : Readout
     """
-    Z = standardised_columns(
-        problem.matrix, features, problem.mean, problem.inverse_scale
-    )
-    loss = _DecayedLoss(Z, problem.target, relevance, decay, options)
+    loss = _DecayedLoss(Z, target, relevance, decay, options)
     course = Course(observer)
 
     def note_pass(intermediate_result):
@@ -100,20 +108,33 @@ def read_out(trained, features, relevance, decay, problem, options, observer):
             jac=True,
             method="L-BFGS-B",
             callback=note_pass,
-            options={"maxiter": options.max_iter, "gtol": _GRADIENT, "ftol": 0.0},
+            options={
+                "maxiter": options.max_iter,
+                "gtol": _GRADIENT,
+                "ftol": 0.0,
+                "maxcor": _MEMORY,
+            },
         )
     W, b, V, c, U, e = loss.layers(found.x)
-    first = np.zeros((len(problem.mean), options.n_hidden))
-    first[features] = W
+    selecting, _ = trained.coefs
+    n_features = len(selecting)
     return Readout(
+        target,
         trained.selection,
         trained.optimality,
-        trained.coefs[0],
-        [first, V],
+        selecting,
+        [_embedded(W, features, n_features), V],
         [b[0], c[0]],
-        (U, e[:, 0]),
+        tuple(_embedded(layer, features, n_features) for layer in (U, e[:, 0])),
         np.append(trained.loss_curve, course.loss_curve),
     )
+
+
+def _embedded(rows, features, n_features):
+    """Return the rows of some features as rows of all, the others zero."""
+    everything = np.zeros((n_features, *rows.shape[1:]))
+    everything[features] = rows
+    return everything
 
 
 def standardised_columns(matrix, features, mean, inverse_scale):
@@ -166,8 +187,8 @@ def integrated_gradients(Z, coefs, intercepts, activation, n_steps):
 class _DecayedLoss:
     """The loss and its gradient, as functions of all layers in one vector.
 
-    The vector holds ``W / sqrt(relevance)``, in whose coordinates the decay is the same for
-    all features, as the method takes it.
+    The vector holds ``W / sqrt(relevance)``: in these coordinates all features have the
+    same decay.
     """
 
     def __init__(self, Z, target, relevance, decay, options):

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..ball import relative_gap
+from ..matrices._replicas import put_features
 from ._descent import Descent, radius_of_each
 from ._network import Network
 from ._objective import Objective, loss_and_gradient, slope
@@ -28,6 +29,9 @@ _STACKED_ENTRIES = 2**26
 # From the solution at the next larger radius of a path, the next takes few passes; the
 # first takes five times as many.
 _PASSES_PER_RADIUS = 6
+
+# At most so many passes train the kept rows alone.
+_PASSES_OF_KEPT = 30
 
 
 @own_state
@@ -184,8 +188,8 @@ def _n_passes(target, options):
 def _ranked(data, problem, radius, options, course):
     """Follow the path that ranks the features: the network, and the importances."""
     target, n_passes = problem.target, _n_passes(problem.target, options)
-    network = _initial(data.Z.n_features, options, len(data.weight))
     path, n_unscored = target.path(radius, n_passes), target.n_unscored(n_passes)
+    network = _with_kept_rows(data, problem, path, options)
     descent = Descent(network, data, problem, options)
     score = SCORES[target.score](network.W)
     descent.follow(path[:n_unscored], course)
@@ -194,21 +198,41 @@ def _ranked(data, problem, radius, options, course):
     return network, score.mean()
 
 
+def _with_kept_rows(data, problem, path, options):
+    """Return the networks at the start of a path: trained on the kept rows alone.
+
+    So no other feature gets what these explain. Without kept rows, it is the one before
+    training.
+    """
+    network = _initial(data.Z.n_features, options, len(data.weight))
+    kept = problem.ball.kept(network.W)
+    if kept is not None:
+        index = kept.nonzero()[:, 1].reshape(len(kept), -1)
+        small = network.take_features(index)
+        restricted = replace(problem, ball=problem.ball.restrict(index))
+        descent = Descent(small, data.take_features(index), restricted, options)
+        n_passes = min(_PASSES_OF_KEPT, options.max_iter)
+        limits = radius_of_each(path.max(), data)
+        descent.settle(limits, n_passes, Course(Silent()))
+        put_features(network.W, index, small.W)
+    return network
+
+
 def _certificate(network, data, problem, radii, options):
-    """Return the loss, the dual sizes of its gradient, and the relative gap."""
+    """Return the loss, its gradient, and the relative gap."""
     objective = Objective.of(problem.target, options)
     loss, G = loss_and_gradient(network, objective, data)
-    dual_sizes, product = problem.ball.dual_sizes(G), slope(network.W, G)
-    gap = relative_gap(product, dual_sizes.amax(1), radii.flatten())
-    return loss, dual_sizes, gap
+    dual_norm, product = problem.ball.dual_norm(G), slope(network.W, G)
+    return loss, G, relative_gap(product, dual_norm, radii.flatten())
 
 
 def _selections(network, data, problem, radii, importances, options):
     """Return what every network selects."""
-    loss, dual_sizes, gap = _certificate(network, data, problem, radii, options)
-    sizes = problem.ball.sizes(network.W)
+    loss, G, gap = _certificate(network, data, problem, radii, options)
+    sizes, dual_sizes = problem.ball.sizes(network.W), problem.ball.dual_sizes(G)
     relative = sizes / radii[:, :, 0]
-    columns = sizes > 0, relative, importances, dual_sizes, loss, gap
+    rows = network.W.abs().amax(2), G.abs().sum(2)
+    columns = sizes > 0, relative, importances, dual_sizes, *rows, loss, gap
     replicas = zip(*(c.numpy(force=True) for c in columns), strict=True)
     return [Selection(*arrays, float(f), float(g)) for *arrays, f, g in replicas]
 
@@ -233,10 +257,10 @@ def _long_path(largest, smallest, target, n_passes):
 
 def _trace(data, problem, radii, options, observer):
     """Return, for every radius, the selections of all replicas."""
-    network = _initial(data.Z.n_features, options, len(data.weight))
-    descent = Descent(network, data, problem, options)
     first = _n_passes(problem.target, options)
     path = _long_path(radii[0], radii[-1], problem.target, first)
+    network = _with_kept_rows(data, problem, path, options)
+    descent = Descent(network, data, problem, options)
     window = first - problem.target.n_unscored(first)
     ends = [first + int(np.argmax(path[first - 1 :] <= radius)) for radius in radii]
     stops = sorted({*ends, *(end - window for end in ends)} - {0})

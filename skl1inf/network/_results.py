@@ -22,6 +22,9 @@ class Selection:
         The score that ranks the features, averaged over the path to the radius.
     gradient_norms : ndarray of shape (n_features,)
         The dual size of the rows of the gradient.
+    row_weights, row_gradients : ndarray of shape (n_features,)
+        The largest absolute weight of every row alone, and the l1 norm of its gradient.
+        They order the features of a group.
     loss, optimality : float
         The loss, and the relative duality gap of the first layer.
     """
@@ -30,13 +33,16 @@ class Selection:
     weights: np.ndarray
     importances: np.ndarray
     gradient_norms: np.ndarray
+    row_weights: np.ndarray
+    row_gradients: np.ndarray
     loss: float
     optimality: float
 
     @property
     def order(self):
-        """The features, the most important first; ties go by gradient."""
-        return np.lexsort((-self.gradient_norms, -self.importances))
+        """The features, the most important first; ties go by gradient, then by row."""
+        rows = -self.row_gradients, -self.row_weights
+        return np.lexsort((*rows, -self.gradient_norms, -self.importances))
 
 
 @dataclass(frozen=True)

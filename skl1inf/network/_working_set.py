@@ -57,26 +57,35 @@ class Part:
         put_features(self.M, part.index, part.M)
 
 
-def next_working_set(whole, part, G, dual_sizes, momentum):
+def next_working_set(whole, part, G, momentum):
     """Return the next working set and its rows of the gradient.
 
-    It holds the live features and those whose dual size is largest. ``G`` and
-    `dual_sizes` are of all features; ``momentum`` gives the momentum of a row that
-    comes in.
+    It holds the live features and those whose dual size is largest; kept features have
+    an infinite one. Groups stay whole. ``G`` is of all features; ``momentum`` gives the
+    momentum of a row that comes in.
     """
+    dual_sizes = whole.ball.dual_sizes(G)
     nothing = torch.zeros_like(dual_sizes, dtype=torch.bool)
     alive = nothing.scatter(1, part.index, part.sizes() > 0)
     inside = nothing.scatter(1, part.index, part.inside)
     n_alive, n_features = alive.sum(1), alive.shape[1]
     first = max(_FIRST_WORKING_SET, n_features // 8)
     size = torch.where(n_alive > 0, (2 * n_alive).clamp_min(_WORKING_SET), first)
+    size += dual_sizes.isinf().sum(1)
     order = dual_sizes.masked_fill(alive, torch.inf).argsort(
         descending=True, stable=True
     )
     places = torch.arange(n_features, device=size.device) < size[:, None]
-    new = whole.take_features(nothing.scatter(1, order, places))
+    new = whole.take_features(
+        _whole_groups(whole.ball, nothing.scatter(1, order, places))
+    )
     stays = take_features(inside, new.index)[:, :, None]
     G = take_features(G, new.index)
     new.M = torch.where(stays, new.M, momentum(G))
     new.M *= new.inside[:, :, None]
     return new, G
+
+
+def _whole_groups(ball, mask):
+    """Return the mask of the rows that are alive where those of a mask are."""
+    return ball.sizes(mask[:, :, None].float()) > 0

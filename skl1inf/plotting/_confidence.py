@@ -154,11 +154,8 @@ class ConfidenceDisplay:
             xlim=(None, 1.02),
             ylim=(len(self.classes) - 0.5, -0.5),
         )
-        ax.set_yticks(range(len(self.classes)), [""] * len(self.classes))
-        for text, label in zip(ax.get_yticklabels(), self.classes, strict=True):
-            text.set_parse_math(False)
-            text.set_text(str(label))
-        ax.set_yticklabels(ax.get_yticklabels())
+        labels = [str(label) for label in self.classes]
+        ax.set_yticks(range(len(labels)), labels, parse_math=False)
         for row in range(1, len(self.classes)):
             ax.axhline(row - 0.5, color="0.9", linewidth=0.8)
 

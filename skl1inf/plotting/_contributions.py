@@ -133,11 +133,7 @@ class ContributionsDisplay:
             places = np.arange(len(names))
             self.bars_ = ax.barh(places, values, **style)
             ax.axvline(0.0, color="0.3", linewidth=0.8)
-            ax.set_yticks(places, [""] * len(names), fontsize="small")
-            for text, name in zip(ax.get_yticklabels(), names, strict=True):
-                text.set_parse_math(False)
-                text.set_text(name)
-            ax.set_yticklabels(ax.get_yticklabels())
+            ax.set_yticks(places, names, fontsize="small", parse_math=False)
             output = self.baseline + self.contributions.sum()
             ax.set(
                 ylim=(len(names) - 0.4, -0.6),
@@ -221,7 +217,7 @@ class ContributionsDisplay:
 def _output_name(estimator, classes, output):
     """Return what the features contribute to, in words."""
     if classes is not None:
-        kind = "log-odds" if len(classes) == 2 else "log-probability"
+        kind = "log-odds" if len(classes) == 2 else "unnormalised log-probability"
         return f"{kind} of {classes[output]}"
     if hasattr(estimator, "baseline_hazard_"):
         return "log-risk"

@@ -1,6 +1,5 @@
 """The picture of the choice of a radius."""
 
-import re
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -26,7 +25,7 @@ class RadiusCVDisplay:
     The mean score over the folds with a band of one standard error, and the mean
     number of selected features on an axis of its own; the radius of the best mean score
     and the one that was chosen are marked. Where the two differ, a dotted line shows
-    the score one standard error below the best, which the rule "1se" asks for.
+    the score that the rule "1se" asks for: the best less the median standard error.
 
     Create it with :meth:`from_estimator`; the parameters of the constructor become
     attributes.
@@ -72,7 +71,7 @@ class RadiusCVDisplay:
         The chosen radius, and the one with the best mean score.
 
     level_line_ : matplotlib Line2D or None
-        The score one standard error below the best.
+        The score a median standard error below the best.
 
     legend_ : matplotlib Legend
         The legend.
@@ -168,7 +167,7 @@ class RadiusCVDisplay:
         self.radius_line_ = mark_radius(ax, self.radius, "black", ":")
         self.level_line_ = None
         if best != chosen:
-            level = self.mean_scores[best] - self.standard_errors[best]
+            level = self.mean_scores[best] - np.nanmedian(self.standard_errors)
             self.level_line_ = ax.axhline(
                 level, color=VERMILION, linestyle=":", linewidth=0.8
             )
@@ -219,9 +218,6 @@ class RadiusCVDisplay:
         """
         check_fitted(estimator, ["cv_results_", "radius_"])
         results = estimator.cv_results_
-        n_splits = sum(
-            re.fullmatch(r"split\d+_test_score", key) is not None for key in results
-        )
         if score_name is None:
             scoring = getattr(estimator, "scoring", None)
             score_name = scoring if isinstance(scoring, str) else "score"
@@ -229,7 +225,7 @@ class RadiusCVDisplay:
         display = cls(
             results["radius"],
             results["mean_test_score"],
-            results["std_test_score"] / np.sqrt(n_splits),
+            results["standard_error"],
             results["n_features"],
             radius=estimator.radius_,
             score_name=score_name,

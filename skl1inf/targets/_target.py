@@ -49,7 +49,7 @@ class Target(Protocol):
 
     @property
     def information(self):
-        """The weight of the samples that tell of y: the penalty of weights is over it."""
+        """The weight of all that tells of y, which the decay of the weights goes by."""
         return self.weight.sum()
 
     def path(self, radius, n_passes):

@@ -70,9 +70,9 @@ class Groups:
         return max(self.map(run, bounds[:-1], bounds[1:]))
 
 
-def threads_that_pay(Y, axis):
+def threads_that_pay(Y, n_groups):
     """Give the number of threads to use on Y."""
-    parts = min(Y.size // ENTRIES_PER_THREAD, Y.shape[1 - axis])
+    parts = min(Y.size // ENTRIES_PER_THREAD, n_groups)
     return min(parts, threads_allowed()) if parts > 1 else 1
 
 
@@ -95,8 +95,8 @@ def limits(itemsize):
 
 
 @kernel()
-def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
-    """Project Y, which was multiplied by a scale, into out if this is 1.
+def drive(Y, groups, axis, radius, scale, metric, weights, weighted, out, room):
+    """Project Y, which was multiplied by a scale, into out if this is 1 and out given.
 
     Where `groups` is None they are rows in one thread: this is how it is compiled.
     Sets the levels to those of what they were; to their largest entries if they are in
@@ -106,7 +106,6 @@ def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
     level = room.level
     if metric is not None:
         set_weights(metric, weights, room)
-    weighted = metric
     low, high = limits(Y.itemsize)
     size, apart = Y.shape[axis], axis == 1
     step = SAMPLE_STEP if apart and level.size >= SAMPLE_FROM else 1
@@ -145,7 +144,7 @@ def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
         theta = theta if theta < np.inf else 0.0
         step, peaked = 1, theta == 0.0
     finish(n, theta, radius, scale, weighted, room)
-    if scale == 1.0:
+    if out is not None and scale == 1.0:
         if groups is None:
             _rows.clip(Y, first, level.size, level, out)
         else:
@@ -155,7 +154,7 @@ def drive(Y, groups, axis, radius, scale, metric, weights, out, room):
 
 def run_drive(Y, axis, *arguments):
     """Run `drive`: compiled as a whole, or with kernels in threads."""
-    parts = threads_that_pay(Y, axis)
+    parts = threads_that_pay(Y, arguments[-1].level.size)
     if axis == 1 and parts == 1:
         return drive(Y, None, axis, *arguments)
     with ThreadPoolExecutor(parts) as pool:
@@ -184,7 +183,7 @@ def statistics(Y, axis):
         return np.zeros(n_groups), level
     room = make_room(level)
     take_every(1, n_groups, room)
-    parts = threads_that_pay(Y, axis)
+    parts = threads_that_pay(Y, n_groups)
     with ThreadPoolExecutor(parts) as pool:
         groups = Groups(_read_only(Y), axis, pool, parts)
         highest = groups.measure(0, n_groups, 0.0, (0.0, 1.0), True, None, room)
@@ -193,7 +192,7 @@ def statistics(Y, axis):
 
 
 @np.errstate(all="ignore")
-def project(Y, radius, axis, out, metric=None, weights=None):
+def project(Y, radius, axis, out, metric=None, weights=None, members=None):
     """Project C-contiguous Y into C-contiguous out, which may be Y.
 
     Parameters
@@ -207,6 +206,9 @@ def project(Y, radius, axis, out, metric=None, weights=None):
     metric, weights : ndarray of shape (n_groups,), default=None
         Float64 and positive: the weights of the groups in the squared distance and in
         the norm. None where all are 1.
+    members : Members, default=None
+        The rows of each group, for axis 1; rows of no group go to out as they are. None
+        where every row or column is a group.
 
     Returns
     -------
@@ -226,26 +228,36 @@ def project(Y, radius, axis, out, metric=None, weights=None):
     Y = _read_only(Y)
     if Y.size == 0 or radius == 0:
         return _project_trivially(Y, axis, out)
-    if metric is not None or weights is not None:
-        ones = np.ones(Y.shape[1 - axis])
+    n_groups = Y.shape[1 - axis] if members is None else members.starts.size - 1
+    if metric is not None or weights is not None or members is not None:
+        ones = np.ones(n_groups)
         metric = _read_only(ones if metric is None else metric)
         weights = _read_only(ones if weights is None else weights)
-    level = np.empty(Y.shape[1 - axis], Y.dtype)
-    rest = metric, weights, out, make_room(level)
-    highest, theta, n_iter = run_drive(Y, axis, radius, 1.0, *rest)
-    if n_iter > 0:
-        return theta, level, n_iter
-    _check_finite(Y, highest)
-    if compensated(level if weights is None else level * weights) <= radius:
-        if out.ctypes.data != Y.ctypes.data:
-            np.copyto(out, Y)
-        return 0.0, level, 0
-    scale = scale_of(highest, Y.dtype)
-    scaled = _read_only(Y * Y.dtype.type(scale))
-    _, theta, n_iter = run_drive(scaled, axis, radius, scale, *rest)
-    bound = np.expand_dims(level, axis)
-    np.clip(Y, -bound, bound, out=out)
+    laid, weighted, into = Y, metric, out
+    if members is not None:  # the result is clipped where the rows were
+        (laid, weighted), into = members.side_by_side(Y), None
+    level = np.empty(n_groups, Y.dtype)
+    rest = metric, weights, weighted, into, make_room(level)
+    highest, theta, n_iter = run_drive(_read_only(laid), axis, radius, 1.0, *rest)
+    if n_iter == 0:
+        _check_finite(laid, highest)
+        if compensated(level if weights is None else level * weights) <= radius:
+            if out.ctypes.data != Y.ctypes.data:
+                np.copyto(out, Y)
+            return 0.0, level, 0
+        scale = scale_of(highest, Y.dtype)
+        scaled = _read_only(laid * Y.dtype.type(scale))
+        _, theta, n_iter = run_drive(scaled, axis, radius, scale, *rest)
+        into = None
+    if into is None:
+        clip(Y, axis, level if members is None else members.spread(level, np.inf), out)
     return theta, level, n_iter
+
+
+def clip(Y, axis, level, out):
+    """Clip rows or columns at their levels."""
+    passes = _rows if axis == 1 else _columns
+    passes.clip(Y, 0, level.size, level, out)
 
 
 class ProjectionInMetric:
@@ -254,19 +266,26 @@ class ProjectionInMetric:
     For many small matrices: the room that the kernels need is made once.
     """
 
-    def __init__(self, metric):
-        self.metric = _read_only(metric)
-        self.ones = _read_only(np.ones(metric.size))
+    def __init__(self, metric, weights=None, members=None):
+        weights = np.ones(metric.size) if weights is None else weights
+        self.metric, self.weights = _read_only(metric), _read_only(weights)
+        self.members = members
         self.room = make_room(np.empty(metric.size))
 
     def __call__(self, Y, radius):
         """Return the projection of C-contiguous Y."""
         out = np.empty_like(Y)
-        if Y.size:
-            weighted = self.metric, self.ones, out, self.room
-            *_, n_iter = drive(_read_only(Y), None, 1, radius, 1.0, *weighted)
-            if n_iter == 0:  # in the ball, or out of the range of the kernels
-                project(Y, radius, 1, out, self.metric)
+        if not Y.size:
+            return out
+        laid, weighted, into, members = Y, self.metric, out, self.members
+        if members is not None:
+            (laid, weighted), into = members.side_by_side(Y), None
+        rest = self.metric, self.weights, weighted, into, self.room
+        *_, n_iter = drive(_read_only(laid), None, 1, radius, 1.0, *rest)
+        if n_iter == 0:  # in the ball, or out of the range of the kernels
+            project(Y, radius, 1, out, self.metric, self.weights, members)
+        elif members is not None:
+            clip(_read_only(Y), 1, members.spread(self.room.level, np.inf), out)
         return out
 
 
@@ -281,7 +300,7 @@ def _project_trivially(Y, axis, out):
 
 
 @np.errstate(all="ignore")
-def final_levels(total, slope, theta, radius, scale, dtype):
+def final_levels(total, slope, theta, radius, scale, dtype, weights=None):
     """Levels mu, rounded to the dtype, that l1inf_norm adds up to the radius at most.
 
     The tangents and theta are those of the matrix times scale.
@@ -290,7 +309,10 @@ def final_levels(total, slope, theta, radius, scale, dtype):
     room = make_room(np.empty(n, dtype))
     take_every(1, n, room)
     room.state[TOTAL, :n], room.state[SLOPE, :n] = total, slope
-    finish(n, theta, radius, scale, None, room)
+    if weights is not None:
+        weights = _read_only(weights)
+        set_weights(weights, weights, room)
+    finish(n, theta, radius, scale, weights, room)
     return room.level
 
 

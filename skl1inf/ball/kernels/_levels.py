@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._compile import SUM, bits, inlined, kernel
+from ._members import extent
 
 # A net under the proof in docs/projection.md, which is free of rounding; two to
 # seven iterations are usual, and the result is in the ball whatever their number.
@@ -56,8 +57,8 @@ def make_room(level):
     )
 
 
-# `weighted` tells kernels whether groups have weights: None, or else any array. They
-# are compiled for each of the two, and a factor of 1 is left out.
+# Kernels are compiled for each of the values that `weighted` may have: see _members.py.
+# Where it is None, a factor of 1 is left out.
 
 
 @kernel()
@@ -81,6 +82,13 @@ def cost_of(weighted, i, room):
     if weighted is None:
         return 1.0
     return room.state[COST, i]
+
+
+@inlined
+def size_of(weighted, i, size):
+    """Give the number of entries of a group, with rows of a size."""
+    _, start, end = extent(weighted, i, size)
+    return end - start
 
 
 @kernel()
@@ -181,7 +189,11 @@ def set_levels(n, theta, size, weighted, room):
             * room.state[SLOPE, g]
             / weight_of(weighted, i, room)
         )
-        flat = (room.state[SUMS, g] - theta) * cost_of(weighted, i, room) / size
+        flat = (
+            (room.state[SUMS, g] - theta)
+            * cost_of(weighted, i, room)
+            / size_of(weighted, i, size)
+        )
         level = last if last > flat else flat
         room.state[MU, g] = level if flat > 0.0 else 0.0
 
@@ -235,6 +247,7 @@ def first_tangent(g, theta, size, peaked, weighted, room):
         cost_of(weighted, i, room),
         weight_of(weighted, i, room) * cost_of(weighted, i, room),
     )
+    size = size_of(weighted, i, size)
     room.state[TOTAL, g], room.state[SLOPE, g] = room.state[SUMS, g], unit / size
     peak = room.level[g] / cost
     if peaked and peak - theta > (room.state[SUMS, g] - theta) / size:
@@ -244,10 +257,11 @@ def first_tangent(g, theta, size, peaked, weighted, room):
 @inlined
 def guess_level(g, theta, line, size, weighted, room):
     """Set mu to a guess of the level at theta; 0 where there is no use in one."""
+    i = np.uintp(room.places[ROWS, g])
     flat = (
         (room.state[SUMS, g] - theta)
-        * cost_of(weighted, np.uintp(room.places[ROWS, g]), room)
-        / size
+        * cost_of(weighted, i, room)
+        / size_of(weighted, i, size)
     )
     guess = line[0] + line[1] * flat
     lives = 0.0 < theta < room.state[SUMS, g] < np.inf
@@ -310,10 +324,11 @@ def fit_levels(n, theta, size, weighted, room):
     """Line, by least squares, of the levels over those if all entries were clipped."""
     number = mean = mean_flat = variance = covariance = 0.0
     for g in range(n):
+        i = np.uintp(room.places[ROWS, g])
         flat = (
             (room.state[SUMS, g] - theta)
-            * cost_of(weighted, np.uintp(room.places[ROWS, g]), room)
-            / size
+            * cost_of(weighted, i, room)
+            / size_of(weighted, i, size)
         )
         room.state[SCRATCH, g] = flat
         lives = 1.0 if room.state[MU, g] > 0.0 else 0.0

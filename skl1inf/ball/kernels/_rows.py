@@ -1,4 +1,7 @@
-"""Passes over groups that are rows: each is read where it lies in the memory."""
+"""Passes over groups that are rows: each is read where it lies in the memory.
+
+Groups of several rows lie side by side in a single row: see _members.py.
+"""
 
 import numpy as np
 
@@ -16,6 +19,7 @@ from ._levels import (
     list_visits,
     update,
 )
+from ._members import extent, is_row
 
 # Sums are taken in float64 over partial sums of this many entries in the array's own
 # dtype, spread over the lanes of a vector: rounding stays small.
@@ -39,20 +43,22 @@ def add_magnitudes(Y, i, start, stop):
 
 
 @inlined
-def row_sum(Y, i):
+def row_sum(Y, g, weighted):
     """Sum of the magnitudes: what does not fill a chunk comes first."""
-    start, stop, total = np.intp(0), Y.shape[1] % CHUNK, 0.0
-    while stop <= Y.shape[1]:
+    i, start, end = extent(weighted, g, Y.shape[1])
+    stop, total = start + (end - start) % CHUNK, 0.0
+    while stop <= end:
         total += add_magnitudes(Y, i, start, stop)
         start, stop = stop, stop + CHUNK
     return total
 
 
 @inlined
-def row_largest(Y, i):
+def row_largest(Y, g, weighted):
     """Largest magnitude."""
+    i, start, end = extent(weighted, g, Y.shape[1])
     top = bits(Y.dtype.type(0))
-    for j in range(Y.shape[1]):
+    for j in range(start, end):
         entry = bits(abs(Y[i, np.uintp(j)]))
         top = entry if entry > top else top
     return floats(top)
@@ -99,11 +105,12 @@ def add_above(Y, i, start, stop, level, base):
 
 
 @inlined
-def row_above(Y, i, level, base):
+def row_above(Y, g, level, base, weighted):
     """Sum, number and distance of a row, in float64."""
-    start, stop, total, count = np.intp(0), Y.shape[1] % CHUNK, 0.0, 0.0
+    i, start, end = extent(weighted, g, Y.shape[1])
+    stop, total, count = start + (end - start) % CHUNK, 0.0, 0.0
     nearest = np.inf
-    while stop <= Y.shape[1]:
+    while stop <= end:
         found = add_above(Y, i, start, stop, level, base)
         part, number, distance = as_floats(found)
         total += part
@@ -150,7 +157,7 @@ def refine(Y, start, stop, theta, weighted, room):
     """Tangents at mu of the rows that are listed; tell whether any is new."""
     changed, visit = False, room.places[VISIT]
     eps = eps_of(Y.itemsize)
-    if Y.shape[1] <= SHORT:
+    if Y.shape[1] <= SHORT and is_row(weighted):
         last = stop - 1
         for k in range(start, stop, 4):
             # The last one again, where less than four are left.
@@ -162,7 +169,7 @@ def refine(Y, start, stop, theta, weighted, room):
         g = visit[k]
         level = Y.dtype.type(room.state[MU, g])
         base = base_of(g, level, weighted, room)
-        found = row_above(Y, np.uintp(room.places[ROWS, g]), level, base)
+        found = row_above(Y, np.uintp(room.places[ROWS, g]), level, base, weighted)
         changed |= update(g, found, level, base, theta, eps, weighted, room)
     return changed
 
@@ -177,17 +184,17 @@ def measure(Y, start, stop, theta, line, peaked, weighted, room):
     """
     size = Y.shape[1]
     highest, finite = 0.0, True
-    block = 1 + BLOCK // size
+    block = 1 + BLOCK * room.level.size // Y.size
     for first in range(start, stop, block):
         last = first + block if first + block < stop else stop
         for g in range(first, last):
             i = np.uintp(room.places[ROWS, g])
-            total = row_sum(Y, i)
+            total = row_sum(Y, i, weighted)
             highest = total if total > highest else highest
             finite &= total < np.inf
             room.state[SUMS, g] = total / cost_of(weighted, i, room)
             if peaked:
-                room.level[g] = row_largest(Y, i)
+                room.level[g] = row_largest(Y, i, weighted)
         for g in range(first, last):
             first_tangent(g, theta, size, peaked, weighted, room)
             guess_level(g, theta, line, size, weighted, room)

@@ -6,12 +6,14 @@ batch of iterations, and rounds the final levels.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from . import _driver
 from ._levels import MAX_ITER
+from ._segments import Segments
 
 # Iterations between two looks at whether a count has changed.
 BATCH = 3
@@ -39,68 +41,121 @@ def statistics(Y, axis):
     return total, largest
 
 
-def _tangents(Y, axis, mu):
+class _Groups(NamedTuple):
+    """What is known of the groups before any pass; see _levels.py.
+
+    The l1 norm and the largest entry are divided by c_i = w_i, here with the smallest
+    1. Weights and costs are None where all are 1.
+    """
+
+    sums: torch.Tensor
+    peaks: torch.Tensor
+    sizes: int | torch.Tensor
+    weights: torch.Tensor | None
+    costs: torch.Tensor | None
+
+    @classmethod
+    def of(cls, sums, largest, size, weights, segments):
+        """Collect what is known, given sums and largest entries of the groups."""
+        if weights is None:
+            return cls(sums, largest, size, None, None)
+        weights = torch.from_numpy(weights).to(sums.device)
+        costs = weights / weights.min()
+        sizes = size * segments.n_members
+        return cls(sums / costs, largest / costs, sizes, weights, costs)
+
+    @property
+    def unit(self):
+        """Slope of a share w_i mu_i where one entry is clipped."""
+        return 1 if self.costs is None else self.weights * self.costs
+
+
+def _times(values, factor):
+    return values if factor is None else values * factor
+
+
+def _over(values, divisor):
+    return values if divisor is None else values / divisor
+
+
+def _tangents(Y, axis, mu, segments):
     """Sum and number of the entries above mu: one temporary of the size of Y."""
-    level = mu.to(Y.dtype).unsqueeze(axis)
-    above = Y.abs().sub_(level).clamp_(min=0)
-    excess = _sum(above, axis)
-    count = _sum(above.sign_(), axis)
-    return excess + count * level.squeeze(axis), count
+    level = mu.to(Y.dtype)
+    above = Y.abs().sub_(segments.spread(level, torch.inf).unsqueeze(axis))
+    above = above.clamp_(min=0)
+    excess = segments.total(_sum(above, axis))
+    count = segments.total(_sum(above.sign_(), axis))
+    return excess + count * level, count
 
 
-def _advance(sums, largest, size, radius, total, weight, theta):
-    """Newton's steps on theta from the left; the highest known levels there."""
+def _advance(groups, radius, total, slope, theta):
+    """Newton's steps on theta from the left; the highest known shares there."""
     for _ in range(STEPS):
         above = (total - theta).clamp_(min=0)
-        slope = (weight * (above > 0)).sum()
-        step = ((above * weight).sum() - radius) / slope
+        steepness = (slope * (above > 0)).sum()
+        step = ((above * slope).sum() - radius) / steepness
         # No slope, no step: 0 / 0 and -radius / 0 both leave theta as it is.
         theta = theta + step.nan_to_num(nan=0.0, neginf=0.0).clamp_(min=0)
-    known = torch.maximum((sums - theta) / size, largest - theta)
-    mu = torch.maximum((total - theta).clamp_(min=0) * weight, known)
-    return theta, mu.where(sums > theta, 0)
+    flat = (groups.sums - theta) / groups.sizes
+    known = torch.maximum(flat, groups.peaks - theta)
+    if groups.costs is not None:
+        known = known * groups.unit
+    share = torch.maximum((total - theta).clamp_(min=0) * slope, known)
+    return theta, share.where(groups.sums > theta, 0)
 
 
-def _start(advance, sums, largest, size):
-    """Tangents that are known without a pass; theta and the levels to start from.
+def _start(advance, groups):
+    """Tangents that are known without a pass; theta and the shares to start from.
 
     ``advance`` moves theta, which it gets and returns, to the root of tangents.
     """
-    total, weight = sums, torch.full_like(sums, 1 / size)
-    theta, _ = advance(total, weight, sums.new_zeros(1))
-    theta, _ = advance(largest, torch.ones_like(sums), theta)
-    steep = largest - theta > (sums - theta) / size
-    total, weight = total.where(~steep, largest), weight.where(~steep, 1)
-    return total, weight, *advance(total, weight, theta)
+    sums, peaks, unit = groups.sums, groups.peaks, groups.unit
+    total, slope = sums, torch.ones_like(sums) * unit / groups.sizes
+    theta, _ = advance(total, slope, sums.new_zeros(1))
+    theta, _ = advance(peaks, torch.ones_like(sums) * unit, theta)
+    steep = peaks - theta > (sums - theta) / groups.sizes
+    total, slope = total.where(~steep, peaks), slope.where(~steep, unit)
+    return total, slope, *advance(total, slope, theta)
 
 
-def newton(Y, axis, sums, largest, radius):
+def newton(Y, axis, groups, segments, radius):
     """Tangents at the projection, theta and the number of iterations."""
-    size = Y.shape[axis]
-    advance = partial(_advance, sums, largest, size, radius)
-    total, weight, theta, mu = _start(advance, sums, largest, size)
+    advance = partial(_advance, groups, radius)
+    total, slope, theta, share = _start(advance, groups)
     tol = 4 * torch.finfo(Y.dtype).eps
     n_iter = 0
     while n_iter < MAX_ITER:
         for _ in range(BATCH):
-            above, count = _tangents(Y, axis, mu)
-            new = (mu > 0) & (count > 0) & (count * weight != 1)
-            off = (above - count * mu - theta).abs() > tol * above
+            mu = _over(share, groups.weights)
+            above, count = _tangents(Y, axis, mu, segments)
+            new = (mu > 0) & (count > 0) & (count * slope != groups.unit)
+            lost = _times(theta, groups.costs)
+            off = (above - count * mu - lost).abs() > tol * above
             changed = (new & off).any()
-            total = above.where(new, total)
-            weight = count.reciprocal().where(new, weight)
-            theta, mu = advance(total, weight, theta)
+            total = _over(above, groups.costs).where(new, total)
+            slope = (groups.unit / count).where(new, slope)
+            theta, share = advance(total, slope, theta)
         n_iter += BATCH
         if not bool(changed):
             break
-    return total, weight, theta, n_iter
+    return total, slope, theta, n_iter
 
 
-def project(Y, radius, axis, out):
+def project(Y, radius, axis, out, weights=None, members=None):
     """Project Y into out; see _driver.project."""
-    sums, largest = statistics(Y, axis)
+    n_rows = Y.shape[1 - axis]
+    if members is not None and weights is None:
+        weights = np.ones(members.starts.size - 1)
+    segments = Segments(members, n_rows, Y.device)
+
+    def groups_of(values):
+        """Measure the groups, and refuse values that are not finite."""
+        sums, largest = statistics(values, axis)
+        return segments.total(sums), segments.largest(largest)
+
+    sums, largest = groups_of(Y)
     host = largest.cpu().numpy()
-    if _driver.compensated(host) <= radius:
+    if _driver.compensated(_times(host, weights)) <= radius:
         out.copy_(Y)
         return 0.0, host, 0
     if radius == 0:
@@ -111,10 +166,13 @@ def project(Y, radius, axis, out):
     scaled = Y
     if scale != 1:
         scaled = Y * scale
-        sums, largest = statistics(scaled, axis)
-    total, weight, theta, n_iter = newton(scaled, axis, sums, largest, radius * scale)
-    total, weight, theta = total.cpu().numpy(), weight.cpu().numpy(), float(theta)
-    mu = _driver.final_levels(total, weight, theta, radius, scale, dtype)
-    level = torch.as_tensor(mu, dtype=Y.dtype, device=Y.device).unsqueeze(axis)
-    torch.clamp(Y, -level, level, out=out)
+        sums, largest = groups_of(scaled)
+    groups = _Groups.of(sums, largest, Y.shape[axis], weights, segments)
+    found = newton(scaled, axis, groups, segments, radius * scale)
+    total, slope, theta, n_iter = found
+    total, slope, theta = total.cpu().numpy(), slope.cpu().numpy(), float(theta)
+    mu = _driver.final_levels(total, slope, theta, radius, scale, dtype, weights)
+    level = torch.as_tensor(mu, dtype=Y.dtype, device=Y.device)
+    bound = segments.spread(level, torch.inf).unsqueeze(axis)
+    torch.clamp(Y, -bound, bound, out=out)
     return theta / scale, mu, n_iter
