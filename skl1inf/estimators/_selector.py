@@ -431,7 +431,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     @with_callbacks
     def _train(self, prepared, options):
         """Train on prepared data, and set the fitted attributes."""
-        from ..network import retrain, train
+        from ..network import train
 
         n_wanted = prepared.n_wanted(self)
         n_descents = 1 + self.second_descent if n_wanted is None else None
@@ -452,11 +452,22 @@ class L1InfFeatureSelector(L1InfSelectorBase):
             unimportant = ~interacting & (trained.selection.importances == 0.0)
             alive = trained.selection.alive
             selected = self._select(alive, unimportant, order, units, n_wanted)
-            if self.second_descent and selected.any():
-                features = np.flatnonzero(selected)
-                trained = retrain(trained, features, problem, radius, options, progress)
+            trained = self._train_again(
+                trained, prepared, order, selected, radius, options, progress
+            )
         self.radius_ = float(radius)
         self._set_fitted(trained, prepared, order, selected)
+
+    def _train_again(
+        self, trained, prepared, order, selected, radius, options, progress
+    ):
+        """Return a training on the selected features alone, where it is asked for."""
+        from ..network import retrain
+
+        if not (self.second_descent and selected.any()):
+            return trained
+        features, problem = np.flatnonzero(selected), prepared.problem()
+        return retrain(trained, features, problem, radius, options, progress)
 
     def _select(self, alive, unimportant, order, units, n_wanted):
         """Return the mask of the selected features, the first of an order.

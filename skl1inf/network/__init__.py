@@ -4,6 +4,13 @@ from ._network import encode
 from ._options import Options
 from ._problem import Problem
 from ._progress import Observer, Silent, Step
+from ._readout import (
+    Readout,
+    encode_double,
+    integrated_gradients,
+    read_out,
+    standardised_columns,
+)
 from ._recipes import rank, retrain, trace, train
 from ._results import Selection, Trained
 
@@ -11,13 +18,18 @@ __all__ = [
     "Observer",
     "Options",
     "Problem",
+    "Readout",
     "Selection",
     "Silent",
     "Step",
     "Trained",
     "encode",
+    "encode_double",
+    "integrated_gradients",
     "rank",
+    "read_out",
     "retrain",
+    "standardised_columns",
     "trace",
     "train",
 ]

@@ -17,7 +17,7 @@ from ..matrices import open_matrix
 from ..matrices._replicas import take_features
 from ._state import own_state
 
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "identity": lambda a: a,
     "relu": F.relu,
     "silu": F.silu,
@@ -110,7 +110,7 @@ class Network:
 
     def code(self, A):
         """Return the latent code, given the products ``A = Z W``."""
-        hidden = _ACTIVATIONS[self.activation](A + self.b)
+        hidden = ACTIVATIONS[self.activation](A + self.b)
         return torch.baddbmm(self.c, hidden, self.V)
 
     def squared_slopes(self, batch):
@@ -118,9 +118,15 @@ class Network:
 
         It is of shape (n_replicas, n_hidden, 1).
         """
-        A = (batch.Z @ self.W + self.b).detach().requires_grad_()
-        (slopes,) = torch.autograd.grad(_ACTIVATIONS[self.activation](A).sum(), A)
+        slopes = slopes_at(batch.Z @ self.W + self.b, self.activation)
         return slopes.square().mT @ batch.weight[:, :, None]
+
+
+def slopes_at(A, activation):
+    """Return the derivative of an activation at ``A``."""
+    A = A.detach().requires_grad_()
+    (slopes,) = torch.autograd.grad(ACTIVATIONS[activation](A).sum(), A)
+    return slopes
 
 
 @own_state
@@ -134,4 +140,4 @@ def encode(X, coefs, intercepts, *, mean, inverse_scale, activation):
     )
     Z = open_matrix(X[:, used]).standardized(mean[used], inverse_scale[used], cpu)
     A = (Z @ W[None])[0]
-    return (_ACTIVATIONS[activation](A + b) @ V + c).numpy()
+    return (ACTIVATIONS[activation](A + b) @ V + c).numpy()

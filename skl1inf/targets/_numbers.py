@@ -21,8 +21,9 @@ class Numbers(Target):
     # the working set lives for a while.
     path_from, unscored_passes = 3.0, 15
 
-    def __init__(self, values, weight, sign=1):
+    def __init__(self, values, weight, mean, scale, sign=1):
         self.encoded, self.weight = (values,), weight
+        self.mean, self.scale = mean, scale
         self.n_latent, self.sign = values.shape[1], sign
 
     @property
@@ -55,7 +56,7 @@ class Numbers(Target):
         """Give the numbers the sign that makes their covariance positive."""
         (values,) = self.encoded
         sign = -1 if (self.weight * distances() @ values).sum() < 0 else 1
-        return Numbers(sign * values, self.weight, sign)
+        return Numbers(sign * values, self.weight, self.mean, self.scale, sign)
 
     def restored(self, layer):
         """Return a layer with the sign of the given numbers."""
@@ -86,7 +87,8 @@ class Numbers(Target):
             scaler.fit(y, sample_weight=sample_weight)
         if not np.isfinite(scaler.scale_).all():
             raise ValueError("y has entries too large to standardise.")
-        return cls(scaler.transform(y).astype(np.float32), sample_weight)
+        values = scaler.transform(y).astype(np.float32)
+        return cls(values, sample_weight, scaler.mean_, scaler.scale_)
 
     @staticmethod
     def strata(y):

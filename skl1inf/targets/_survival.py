@@ -77,6 +77,12 @@ class Survival(Target):
         """
         return np.geomspace(*_RANKING_RADII, n_passes)
 
+    @property
+    def information(self):
+        """The weight of the events."""
+        _, _, events, repetitions = self.encoded
+        return events @ repetitions
+
     def loss(self, code, encoded, weight):
         """Return the negative log partial likelihood of every replica, an event."""
         order, ends, events, repetitions = encoded

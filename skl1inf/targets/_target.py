@@ -54,6 +54,11 @@ class Target(Protocol):
     # Curvature of the loss in the code, where it is constant: that of a squared loss.
     curvature: float | None = None
 
+    @property
+    def information(self):
+        """The weight of all that tells of y, which the decay of the weights goes by."""
+        return self.weight.sum()
+
     def path(self, radius, n_passes):
         """Return the radii of the `n_passes` along which a fit ranks the features."""
         return self.closing_path(radius, n_passes)

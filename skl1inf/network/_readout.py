@@ -1,0 +1,270 @@
+r"""The network that predicts, trained on the selected features alone.
+
+With the selected features of the standardised samples :math:`z_i`, their relevance
+:math:`r_j` and a decay :math:`\lambda`, it solves
+
+.. math:: \min_{W, b, V, c, U, e} \; \ell\big((c_i), (y_i), (s_i)\big)
+   + \rho \, \frac{\sum_i s_i H(U c_i + e - z_i)}{\sum_i s_i}
+   + \frac{\lambda}{2} \Big(\sum_j \|W_j\|_2^2 / r_j + \|V\|_F^2\Big),
+   \qquad c_i = \sigma(z_i W + b) V + c,
+
+from W = 0 by L-BFGS, in double precision. The features are few by now: the decay of the
+weights takes the place of the ball, and of the norm of V.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from ..matrices._dense import StandardizedDense
+from ._network import ACTIVATIONS, Network, slopes_at
+from ._objective import Objective, backward
+from ._problem import Batch
+from ._progress import Course
+from ._results import Selection
+from ._state import own_state
+
+# The largest derivative at which the method ends.
+_GRADIENT = 1e-6
+
+# The number of steps by which it knows the curvature. The valleys of the loss are
+# narrow: with the usual ten it takes two or three times as many iterations.
+_MEMORY = 30
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The network that predicts, as arrays of float64, and the one that selected.
+
+    Attributes
+    ----------
+    target : Target
+        What the code predicts.
+    selection : Selection
+        What the first descent says of the features.
+    optimality : float
+        The relative duality gap of the network that selected.
+    encoder_weights : ndarray of shape (n_features, n_hidden)
+        The first layer of the network that selected.
+    coefs : list of ndarray of shape (n_features, n_hidden) and (n_hidden, n_latent)
+        The weights of the encoder, zero for features that are not selected.
+    intercepts : list of ndarray of shape (n_hidden,) and (n_latent,)
+        The biases of the encoder.
+    decoder : tuple of ndarray of shape (n_features, n_latent) and (n_features,)
+        The weights and the biases of the decoder, zero for features not selected.
+    loss_curve : ndarray of shape (n_passes,)
+        The loss of every pass over the data, of both descents.
+    """
+
+    target: object
+    selection: Selection
+    optimality: float
+    encoder_weights: np.ndarray
+    coefs: list[np.ndarray]
+    intercepts: list[np.ndarray]
+    decoder: tuple[np.ndarray, np.ndarray]
+    loss_curve: np.ndarray
+
+
+@own_state
+def read_out(trained, features, Z, target, relevance, decay, options, observer):
+    """Train the network that predicts.
+
+    Parameters
+    ----------
+    trained : Trained
+        What `train` has returned.
+    features : ndarray of shape (n_chosen,)
+        The indices of the selected features.
+    Z : ndarray of shape (n_samples, n_chosen), float64
+        These features, standardised.
+    target : Target
+        What the code has to predict, and the weights of the samples.
+    relevance : ndarray of shape (n_chosen,)
+        How little the weights of these features decay, positive.
+    decay : float
+        The decay of the weights.
+    options, observer
+        As in `train`; mini-batches and the length of the step are not used.
+
+    Returns
+    -------
+    readout : Readout
+    """
+    loss = _DecayedLoss(Z, target, relevance, decay, options)
+    course = Course(observer)
+
+    def note_pass(intermediate_result):
+        course.begin_pass()
+        if course.end_pass(loss.last, loss.alive):
+            raise StopIteration
+
+    with observer.descent("second descent", options.max_iter):
+        found = minimize(
+            loss,
+            loss.start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=note_pass,
+            options={
+                "maxiter": options.max_iter,
+                "gtol": _GRADIENT,
+                "ftol": 0.0,
+                "maxcor": _MEMORY,
+            },
+        )
+    W, b, V, c, U, e = loss.layers(found.x)
+    selecting, _ = trained.coefs
+    n_features = len(selecting)
+    return Readout(
+        target,
+        trained.selection,
+        trained.optimality,
+        selecting,
+        [_embedded(W, features, n_features), V],
+        [b[0], c[0]],
+        tuple(_embedded(layer, features, n_features) for layer in (U, e[:, 0])),
+        np.append(trained.loss_curve, course.loss_curve),
+    )
+
+
+def _embedded(rows, features, n_features):
+    """Return the rows of some features as rows of all, the others zero."""
+    everything = np.zeros((n_features, *rows.shape[1:]))
+    everything[features] = rows
+    return everything
+
+
+def standardised_columns(matrix, features, mean, inverse_scale):
+    """Return the features of a `Matrix`, (n_samples, n_chosen), in double precision."""
+    columns = matrix.columns(features).astype(np.float64)
+    return (columns - mean[features]) * inverse_scale[features]
+
+
+@own_state
+def encode_double(Z, coefs, intercepts, activation):
+    """Return the code, (n_samples, n_latent), of standardised features.
+
+    `coefs` has the rows of these features only.
+    """
+    W, V, b, c = _tensors(coefs, intercepts)
+    return (ACTIVATIONS[activation](torch.as_tensor(Z) @ W + b) @ V + c).numpy()
+
+
+def _tensors(coefs, intercepts):
+    return [torch.as_tensor(array) for array in (*coefs, *intercepts)]
+
+
+@own_state
+def integrated_gradients(Z, coefs, intercepts, activation, n_steps):
+    r"""Return what every feature contributes to the code.
+
+    The gradient of the code is averaged along the line from 0 to the sample:
+
+    .. math:: a_{ijk} = z_{ij} \int_0^1 \frac{\partial c_k}{\partial z_j}(t z_i) \, dt
+
+    (M. Sundararajan, A. Taly and Q. Yan, "Axiomatic attribution for deep networks",
+    2017), by the rule of Gauss and Legendre. Over j, the contributions sum to
+    :math:`c_k(z_i) - c_k(0)`.
+
+    Returns
+    -------
+    contributions : ndarray of shape (n_samples, n_chosen, n_latent)
+    """
+    W, V, b, _ = _tensors(coefs, intercepts)
+    nodes, weights = np.polynomial.legendre.leggauss(n_steps)
+    A, slopes = torch.as_tensor(Z) @ W, 0.0
+    for node, weight in zip(nodes, weights, strict=True):
+        slopes = slopes + 0.5 * weight * slopes_at(0.5 * (node + 1) * A + b, activation)
+    # The derivative of unit k of the code in feature j is W_j . (slopes * V_k).
+    return np.einsum(
+        "ij,jh,ih,hk->ijk", Z, W.numpy(), slopes.numpy(), V.numpy(), optimize=True
+    )
+
+
+class _DecayedLoss:
+    """The loss and its gradient, as functions of all layers in one vector.
+
+    The vector holds ``W / sqrt(relevance)``: in these coordinates all features have the
+    same decay.
+    """
+
+    def __init__(self, Z, target, relevance, decay, options):
+        self.decay = decay
+        self.batch = _double_batch(Z, target, options.device)
+        self.objective = Objective.of(target, options)
+        self.network = _initial(Z.shape[1], options)
+        self.scale = torch.as_tensor(relevance, device=options.device).sqrt()[:, None]
+        network, reconstructs = self.network, self.objective.reconstructs
+        later = network.code_layers() + reconstructs * network.decoder_layers()
+        self.later = [layer.requires_grad_() for layer in later]
+        self.start = _flat([network.W, *self.later])
+        self.sizes = [layer.numel() for layer in (network.W, *self.later)]
+
+    def __call__(self, x):
+        """Return the loss with the decay, and its gradient."""
+        W = self._set(x)
+        V = self.network.V
+        loss, D = backward(self.network, self.objective, self.batch)
+        self.last = loss
+        G = self.scale * self.batch.Z.adjoint(D) + self.decay * W
+        gradients = [layer.grad for layer in self.later]
+        squares = W.square().sum() + V.detach().square().sum()
+        V.grad += self.decay * V.detach()
+        gradient = _flat([G, *gradients])
+        for layer in self.later:
+            layer.grad = None
+        return loss.item() + 0.5 * self.decay * squares.item(), gradient
+
+    @property
+    def alive(self):
+        """The mask of the features with weights."""
+        return self.network.W.any(2)
+
+    @torch.no_grad()
+    def _set(self, x):
+        """Set the layers; return ``W / sqrt(relevance)``."""
+        parts = torch.as_tensor(x, device=self.scale.device).split(self.sizes)
+        W = parts[0].reshape(self.network.W.shape)
+        self.network.W = self.scale * W
+        for layer, part in zip(self.later, parts[1:], strict=True):
+            layer.copy_(part.reshape(layer.shape))
+        return W
+
+    def layers(self, x):
+        """Return the layers, as arrays."""
+        self._set(x)
+        names = "WbVcUe"
+        return [getattr(self.network, name)[0].numpy(force=True) for name in names]
+
+
+def _double_batch(Z, target, device):
+    """Return the samples, of one replica, in double precision."""
+    matrix = StandardizedDense(torch.as_tensor(Z.T.copy(), device=device)[None])
+    weight = target.weight / target.weight.sum()
+    return Batch(
+        matrix,
+        tuple(torch.as_tensor(a, device=device)[None] for a in target.encoded),
+        torch.as_tensor(weight, device=device)[None],
+    )
+
+
+def _initial(n_features, options):
+    """Return the network before training, in double precision."""
+    network = Network.initial(
+        n_features,
+        options.n_hidden,
+        options.n_latent,
+        options.activation,
+        options.seed,
+        options.device,
+    )
+    layers = {name: getattr(network, name).double() for name in "WbVcUe"}
+    return replace(network, **layers)
+
+
+def _flat(layers):
+    """Return the entries of the layers as one vector."""
+    return torch.cat([layer.detach().flatten() for layer in layers]).numpy(force=True)
