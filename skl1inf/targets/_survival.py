@@ -210,8 +210,7 @@ def null_residuals(target):
         target.loss(code, encoded, weight).sum().backward()
         return code.grad[0, :, 0].numpy()
 
-    _, _, events, repetitions = target.encoded
-    return -gradient() * (events @ repetitions) / target.weight
+    return -gradient() * target.information / target.weight
 
 
 @cache
