@@ -743,18 +743,6 @@ def test_an_interrupted_fit_leaves_no_half_fitted_selector(classes):
     assert not hasattr(selector, "ranking_")
 
 
-# Devices
-
-
-@pytest.mark.cuda
-def test_a_fit_on_cuda_loads_and_agrees_with_the_cpu(classes):
-    X, y = classes
-    on_gpu, on_cpu = quick(device="cuda").fit(X, y), quick(device="cpu").fit(X, y)
-    assert_same_fit(on_gpu, on_cpu, rtol=1e-2, atol=1e-4)
-    loaded = pickle.loads(pickle.dumps(on_gpu))
-    np.testing.assert_allclose(loaded.encode(X), on_cpu.encode(X), atol=1e-2)
-
-
 def test_cross_val_score_on_a_regression_pipeline(numbers):
     X, Y, _ = numbers
     pipe = Pipeline([("sel", L1InfFeatureSelector(random_state=0)), ("reg", Ridge())])
