@@ -112,7 +112,7 @@ class L1InfCoxRegressor(L1InfPredictor):
 
     _target = "survival"
 
-    def _decay(self, target):
+    def _automatic_alpha(self, target):
         return 3.0
 
     def _set_fitted(self, trained, prepared, order, selected):

@@ -96,7 +96,7 @@ def read_out(trained, features, Z, target, relevance, decay, options, observer):
     loss = _DecayedLoss(Z, target, relevance, decay, options)
     course = Course(observer)
 
-    def note_pass(intermediate_result):
+    def note_pass(intermediate_result):  # the method tells of their ends alone
         course.begin_pass()
         if course.end_pass(loss.last, loss.alive):
             raise StopIteration
