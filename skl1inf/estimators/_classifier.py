@@ -72,6 +72,11 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
 
     Notes
     -----
+    The Notes of :class:`L1InfFeatureSelector` describe the selection. The training of
+    the network that predicts sees all samples at every step, whatever `batch_size`. It
+    ends after `max_iter` iterations, or where no derivative is above 1e-6, whatever
+    `tol`.
+
     With the selected features of the standardised sample :math:`z_i` and
     :math:`c_i = \sigma(z_i W + b) V + c`, the training of the network that predicts
     minimises
