@@ -162,6 +162,17 @@ def real_sets(folder):
             yield path.stem, data["X"].astype(float), data["y"].astype(int)
 
 
+def averages(scores, repeats):
+    """Return the averages of scores, a row a fold and a column a number of features."""
+    by_k = scores.mean(axis=0)
+    per_repeat = scores.mean(axis=1).reshape(repeats, -1).mean(axis=1)
+    return {
+        **{f"k{k}": value for k, value in zip(KS, by_k, strict=True)},
+        "mean": by_k.mean(),
+        "spread": per_repeat.std(ddof=1) if repeats > 1 else np.nan,
+    }
+
+
 def bench_real(select, X, y, repeats, seed):
     """Return the figures of a selector on a real set, over all folds."""
     splits = RepeatedStratifiedKFold(n_splits=4, n_repeats=repeats, random_state=seed)
@@ -175,12 +186,8 @@ def bench_real(select, X, y, repeats, seed):
         scores.append([accuracy(Xy_train, Xy_test, order[:k]) for k in KS])
         tops.append(order[:20])
         seconds.append(elapsed)
-    by_k = np.mean(scores, axis=0)
-    per_repeat = np.mean(scores, axis=1).reshape(repeats, -1).mean(axis=1)
     return {
-        **{f"k{k}": value for k, value in zip(KS, by_k, strict=True)},
-        "mean": by_k.mean(),
-        "spread": per_repeat.std(ddof=1) if repeats > 1 else np.nan,
+        **averages(np.array(scores), repeats),
         "stability": stability(np.array(tops), X.shape[1]),
         "seconds": np.median(seconds),
     }
@@ -247,6 +254,12 @@ def rows(arguments):
             yield {"dataset": dataset, "selector": name, **figures}
 
 
+def print_row(row):
+    """Print the values of a row, a dictionary, when they come."""
+    values = (f"{v:.3f}" if isinstance(v, float) else v for v in row.values())
+    print(*values, flush=True)
+
+
 def write_table(table, path):
     """Write rows, as dictionaries, to a CSV file."""
     with open(path, "w", newline="") as file:
@@ -306,8 +319,7 @@ def main():
     l1inf(*make_classification(random_state=0), 0)  # imports, and loads what it needs
     table = []
     for row in rows(arguments):
-        values = (f"{v:.3f}" if isinstance(v, float) else v for v in row.values())
-        print(*values, flush=True)
+        print_row(row)
         table.append(row)
     write_table(table, arguments.out)
     figure = "precision" if arguments.truth else "mean"

@@ -1,5 +1,6 @@
-"""Tests of the shipped matrix and of the generator."""
+"""Tests of the shipped matrices and of the generator."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,19 +15,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skl1inf.datasets import load_srbct, make_expression
+from skl1inf.datasets import load_srbct, load_transbig, make_expression
 
 DATA = os.environ.get("SKL1INF_DATA")
+# SHA-256 of the probes and of the outcomes as float64, in the order of the rows.
+PROBES = "499f5cd065a554fd0a1e64d8911466660e8eba6724bc7808b2acb1d036f85cc8"
+OUTCOMES = "6b33949cb5032f0ee1d5232bd7dda84027f16e43c12086a6af4e226c07c77641"
 
 
 class TestLoadSrbct:
     def test_shapes_names_and_classes(self):
         srbct = load_srbct()
         assert srbct.data.shape == (83, 2308)
-        assert srbct.data.dtype == np.float64
         assert list(srbct.target_names) == ["BL", "EWS", "NB", "RMS"]
         assert list(srbct.feature_names[[0, -1]]) == ["G0001", "G2308"]
-        assert srbct.frame is None
         assert "Khan" in srbct.DESCR
 
     def test_samples_per_class_are_those_of_the_publication(self):
@@ -37,14 +39,6 @@ class TestLoadSrbct:
     def test_values(self):
         X = load_srbct().data
         assert_array_equal(X[0, :3], [0.7733437, -2.438405, -0.4825622])
-        assert np.isfinite(X).all()
-        assert X.std(axis=0).min() > 0
-
-    def test_as_tuple(self):
-        srbct = load_srbct()
-        X, y = load_srbct(return_X_y=True)
-        assert_array_equal(X, srbct.data)
-        assert_array_equal(y, srbct.target)
 
     def test_as_frame(self):
         srbct = load_srbct()
@@ -57,21 +51,109 @@ class TestLoadSrbct:
         assert list(X.columns) == list(srbct.feature_names)
         assert list(framed.frame.columns) == [*srbct.feature_names, "target"]
 
-    def test_callers_share_nothing(self):
-        load_srbct().data[:] = 0
-        assert load_srbct().data.any()
-
-    @pytest.mark.parametrize("name", ["return_X_y", "as_frame"])
-    def test_bad_parameter(self, name):
-        with pytest.raises(ValueError, match=name):
-            load_srbct(**{name: "yes"})
-
     @pytest.mark.skipif(DATA is None, reason="SKL1INF_DATA names no folder of data")
     def test_equals_the_copy_in_the_data_folder(self):
         X, y = load_srbct(return_X_y=True)
         with np.load(Path(DATA) / "Khan.npz") as copy:
             assert_array_equal(X.astype(np.float32), copy["X"])
             assert_array_equal(y, copy["y"])
+
+
+def median_follow_up(event, time):
+    """The reverse Kaplan-Meier estimate: censoring is the event."""
+    order = np.lexsort((~event, time))
+    at_risk = len(time) - np.arange(len(time))
+    still_followed = np.cumprod(1 - ~event[order] / at_risk)
+    return time[order][still_followed <= 0.5][0]
+
+
+class TestLoadTransbig:
+    def test_counts_are_those_of_the_publication(self):
+        """Desmedt et al.: 198 women below 61, 51 metastases, 14.0 years."""
+        X, y = load_transbig(return_X_y=True)
+        assert X.shape == (198, 6 + 76)
+        assert len(y) == 198
+        assert y["event"].sum() == 51
+        assert X[:, 0].max() < 61
+        years = median_follow_up(y["event"], y["time"]) / 365.25
+        assert years == pytest.approx(14.0, abs=0.5)
+
+    def test_values_are_those_of_the_source(self):
+        """The sums were taken of the copy that scikit-survival distributes."""
+        transbig = load_transbig()
+        probes = np.char.endswith(transbig.feature_names, "_at")
+        assert probes.sum() == 76
+        assert_array_equal(np.flatnonzero(~probes), range(6))
+        sha256 = hashlib.sha256(transbig.data[:, probes].tobytes()).hexdigest()
+        assert sha256 == PROBES
+        numbers = np.column_stack([transbig.target["event"], transbig.target["time"]])
+        assert hashlib.sha256(numbers.tobytes()).hexdigest() == OUTCOMES
+
+    def test_clinical_columns(self):
+        transbig = load_transbig()
+        names = ["age", "size", "er_positive", "grade_1", "grade_2", "grade_3"]
+        assert list(transbig.feature_names[:6]) == names
+        assert_array_equal(transbig.data[:, 2:6].sum(axis=0), [134, 30, 83, 83])
+        assert_array_equal(
+            np.bincount(transbig.data[:, 3:6].sum(axis=1).astype(int)), [2, 196]
+        )
+        assert_array_equal(transbig.data[0, :2], [57, 3])
+
+    def test_names_stand_over_their_values(self):
+        transbig = load_transbig(as_frame=True)
+        assert transbig.data.loc[0, "219340_s_at"] == 7.01410950575358
+        assert transbig.data.loc[3, "202418_at"] == 11.6270662067868
+
+    def test_target(self):
+        y = load_transbig().target
+        assert y.dtype == [("event", bool), ("time", float)]
+        assert y["time"].min() == 125
+        assert y["time"].max() == 9108
+
+    def test_as_frame(self):
+        transbig = load_transbig()
+        framed = load_transbig(as_frame=True)
+        X, y = load_transbig(as_frame=True, return_X_y=True)
+        pd.testing.assert_frame_equal(X, framed.data)
+        pd.testing.assert_frame_equal(y, framed.target)
+        assert_array_equal(X, transbig.data)
+        assert list(X.columns) == list(transbig.feature_names)
+        assert_array_equal(y["event"], transbig.target["event"])
+        assert_array_equal(y["time"], transbig.target["time"])
+        assert list(y.dtypes) == [bool, float]
+        assert list(framed.frame.columns) == [*X.columns, "event", "time"]
+
+    def test_the_description_names_source_and_licence(self):
+        text = load_transbig().DESCR
+        for word in ("GSE7390", "Desmedt", "Licence", "scikit-survival"):
+            assert word in text
+
+
+@pytest.mark.parametrize("load", [load_srbct, load_transbig])
+class TestEveryLoader:
+    def test_as_tuple(self, load):
+        bunch = load()
+        X, y = load(return_X_y=True)
+        assert_array_equal(X, bunch.data)
+        assert_array_equal(y, bunch.target)
+
+    def test_callers_share_nothing(self, load):
+        load().data[:] = 0
+        assert load().data.any()
+
+    def test_every_column_is_finite_and_varies(self, load):
+        bunch = load()
+        assert bunch.data.dtype == np.float64
+        assert bunch.data.flags.c_contiguous
+        assert np.isfinite(bunch.data).all()
+        assert bunch.data.std(axis=0).min() > 0
+        assert len(set(bunch.feature_names)) == bunch.data.shape[1]
+        assert bunch.frame is None
+
+    @pytest.mark.parametrize("name", ["return_X_y", "as_frame"])
+    def test_bad_parameter(self, load, name):
+        with pytest.raises(ValueError, match=name):
+            load(**{name: "yes"})
 
 
 class TestMakeExpression:

@@ -359,6 +359,30 @@ def expression_with_modules(seed):
     return *drawn, module[orders[-1]]  # the columns are shuffled last
 
 
+def test_an_interacting_feature_brings_its_group():
+    """Two features whose signs together tell the classes apart, in groups of three."""
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(300, 60))
+    classes = (data[:, 4] * data[:, 40] > 0).astype(int)
+    labels = np.arange(60) // 3
+    selector = quick(feature_groups=labels, interactions=True, radius=0.5)
+    selector.fit(data, classes)
+    assert set(selector.selected_groups_[:2]) == {4 // 3, 40 // 3}
+    check_whole(selector, labels)
+
+
+def test_weights_of_samples_are_repetitions():
+    counts = np.random.default_rng(0).integers(0, 4, len(y))
+    groups = [[0, 1, 2], list(range(10, 20))]
+    weighted = quick(feature_groups=groups).fit(X, y, sample_weight=counts)
+    repeated = quick(feature_groups=groups).fit(
+        np.repeat(X, counts, axis=0), np.repeat(y, counts)
+    )
+    np.testing.assert_allclose(
+        weighted.group_weights_, repeated.group_weights_, rtol=1e-6
+    )
+
+
 # Elimination ---------------------------------------------------------------------
 
 

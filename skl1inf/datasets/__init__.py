@@ -1,6 +1,6 @@
-"""A real expression matrix, and a generator of realistic ones."""
+"""Two real expression matrices, and a generator of realistic ones."""
 
-from ._base import load_srbct
+from ._base import load_srbct, load_transbig
 from ._generator import make_expression
 
-__all__ = ["load_srbct", "make_expression"]
+__all__ = ["load_srbct", "load_transbig", "make_expression"]

@@ -8,12 +8,13 @@ needs least. Groups leave whole; kept features stay in the regression for good.
 import numpy as np
 from scipy import linalg
 
+from ..targets import Target
+from ._interaction_tests import effective_size
 from ._interactions import Interactions, find_interactions
 from ._units import Units
 
-# So many features are put in order by elimination. More would make the choice depend on
-# a few samples: the order of correlated features always does.
-N_ORDERED = 20
+# So many features are put in order by elimination, unless the target says otherwise.
+N_ORDERED = Target.n_ordered
 
 # With many classes each needs features of its own: of three times as many features as
 # classes, elimination without products chooses those that are put in order.
@@ -135,16 +136,17 @@ class _Elimination:
         better features stay behind: they add nothing.
         """
         classes = self.problem.target.classes
-        n_wanted = max(N_ORDERED, 0 if classes is None else _PER_CLASS * len(classes))
+        n_ordered = self.problem.target.n_ordered
+        n_wanted = max(n_ordered, 0 if classes is None else _PER_CLASS * len(classes))
         candidates = np.append(self.interacting, important)[: 3 * n_wanted]
         n_features = np.cumsum(self.units.size[candidates])
         candidates = candidates[n_features <= max(_MOST_FEATURES, 3 * n_wanted)]
         candidates = self._distinct(candidates)[:n_wanted]
-        if len(candidates) > N_ORDERED:
+        if len(candidates) > n_ordered:
             inside = np.isin(candidates, self.interacting)
             others = np.sort(candidates[~inside])
             order = self._eliminate(others, with_products=False)
-            n_left = N_ORDERED - inside.sum()
+            n_left = n_ordered - inside.sum()
             candidates = np.append(candidates[inside], order[:n_left])
         return np.sort(candidates)
 
@@ -183,6 +185,7 @@ class _Elimination:
             target.weight,
             found,
             product_scale,
+            signal=target.signal,
             groups=places,
             group_weights=self.units.weight[candidates],
             fixed=self.fixed,
@@ -197,6 +200,7 @@ def backward_elimination(
     found=None,
     product_scale=1.0,
     *,
+    signal=None,
     groups=None,
     group_weights=None,
     fixed=None,
@@ -222,6 +226,10 @@ def backward_elimination(
     product_scale : float, default=1.0
         Standard deviation of the products, that of the features and of the found terms
         being 1. 0: the regression is without products.
+    signal : float, default=None
+        The share of the variance of the responses that all terms together can be
+        expected to explain. The responses are replaced by their ridge regression on all
+        terms under that assumption [2]_. None: they are not.
     groups : ndarray of shape (n_features,), default=None
         The group of every feature, from 0 to n_groups - 1. None: every one is alone.
     group_weights : ndarray of shape (n_groups,), default=None
@@ -239,6 +247,10 @@ def backward_elimination(
     .. [1] I. Guyon, J. Weston, S. Barnhill and V. Vapnik, "Gene selection for cancer
        classification using support vector machines", Machine Learning 46, 2002,
        algorithm SVM-RFE.
+
+    .. [2] D. Paul, E. Bair, T. Hastie and R. Tibshirani, "'Preconditioning' for feature
+       selection and regression in high-dimensional problems", Annals of Statistics 36
+       (2008) 1595-1618: a response is predicted before features are selected for it.
     """
     n_features = X.shape[1]
     found = Interactions.none(len(X)) if found is None else found
@@ -256,6 +268,10 @@ def backward_elimination(
     S, C = _moments(X, T, weight, pairs, found.terms, product_scale, fixed)
     several = np.flatnonzero(np.bincount(groups) > 1)
     together = {g: _Group(S, np.flatnonzero(groups == g)) for g in several}
+    if signal is not None:
+        # A term explains an equal part of the signal, and all else is noise.
+        penalty = len(S) / (signal * effective_size(weight))
+        C = S @ linalg.solve(S + penalty * np.eye(len(S)), C, assume_a="pos")
     # Ridge penalty: 1.
     S[np.diag_indices_from(S)] += 1.0
     terms = np.arange(len(S))

@@ -74,8 +74,9 @@ def radius_path(
             Mask of the features selected at each radius.
 
         rankings : ndarray of shape (n_radii, n_features)
-            The rank of each feature, 1 being the best: 20 features by backward
-            elimination, the others by importance, as in :class:`L1InfFeatureSelector`.
+            The rank of each feature, 1 being the best: 20 features (200 for survival)
+            by backward elimination, the others by importance, as in
+            :class:`L1InfFeatureSelector`.
 
         n_features : ndarray of shape (n_radii,)
             Number of features selected at each radius, the kept ones included.

@@ -88,7 +88,8 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     max_iter : int, default=150
         Maximum number of passes over the data in each descent. The first 51 of the
-        first descent (101 without a target), but at most three quarters of them all,
+        first descent (101 without a target, 10 for survival), but at most three
+        quarters of them all,
         follow the path that ranks the features: from 68 (135) on, `max_iter` no longer
         changes the importances.
 
@@ -154,13 +155,13 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     ranking_ : ndarray of shape (n_features,)
         A permutation of 1..n_features, 1 being the best feature. With a target, 20
-        features come first, in the order of backward elimination: those that matter
-        together and the most important ones (see the Notes). The others go by
-        importance, those of importance 0 by how near they are to coming back, constant
-        columns last. Unlike in :class:`~sklearn.feature_selection.RFE`, the selected
-        features do not all have rank 1. Without a second descent, the survivors come
-        first. Kept features are the first of all, and the features of a group follow
-        one another.
+        features (200 for survival) come first, in the order of backward elimination:
+        those that matter together and the most important ones (see the Notes). The
+        others go by importance, those of importance 0 by how near they are to coming
+        back, constant columns last. Unlike in :class:`~sklearn.feature_selection.RFE`,
+        the selected features do not all have rank 1. Without a second descent, the
+        survivors come first. Kept features are the first of all, and the features of a
+        group follow one another.
 
     support_ : ndarray of shape (n_features,)
         Mask of the selected features, the best ranked: as many as rows survive the
@@ -238,12 +239,14 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
     C is `radius`, :math:`\rho` the `reconstruction_weight`, :math:`\sigma` the
     `activation`, H the mean Huber loss and :math:`\ell` the mean cross-entropy of
-    classes or half the mean squared error of standardised numbers (0 without a target,
-    where :math:`\rho` is 1 and the columns of U have norm 1). W has a row a feature;
-    without `feature_groups` every feature j is a group of weight 1. The row of a kept
-    feature has a bound of its own, :math:`\max_k |W_{jk}| \le C`, which is far: a kept
-    feature is standardised to a deviation of 10. It is trained before the others, so
-    that no other feature gets what it explains.
+    classes, half the mean squared error of standardised numbers, or for survival the
+    negative log partial likelihood of Cox [3]_ with the ties of Efron [4]_, divided by
+    the weight of the events (0 without a target, where :math:`\rho` is 1 and the
+    columns of U have norm 1). W has a row a feature; without `feature_groups` every
+    feature j is a group of weight 1. The row of a kept feature has a bound of its own,
+    :math:`\max_k |W_{jk}| \le C`, which is far: a kept feature is standardised to a
+    deviation of 10. It is trained before the others, so that no other feature gets what
+    it explains.
 
     With :math:`L_t` the loss and :math:`C_t` the radius of pass t, a feature i of
     classes has the importance
@@ -253,14 +256,16 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     along a path that opens from 0.1 to 4 and closes to 1, whatever `radius`: the radius
     decides how many features are kept, the path which. For numbers, the passes have the
     same weight and close from three times `radius` to `radius`, after 15 passes at the
-    former; without a target they stay at `radius`.
+    former; without a target they stay at `radius`. For survival 10 passes open from 0.1
+    to 4.
 
-    The norm :math:`\nu` of the columns of V makes the radius a capacity.
-    For numbers and h hidden units it is :math:`2 / \sqrt{h}` (half of that for tanh and
-    identity): the coefficients of the linear part of the code then have an l1,inf norm
-    of at most `radius`, with one target an l1 norm, as of a Lasso on standardised data.
-    For K classes it is :math:`K / \sqrt{12}`. The step for numbers is that of a heavy
-    ball, 2 over the largest curvature of the squared loss in W.
+    The norm :math:`\nu` of the columns of V makes the radius a capacity. For numbers
+    and h hidden units it is :math:`2 / \sqrt{h}` (half of that for tanh and identity):
+    the coefficients of the linear part of the code then have an l1,inf norm of at most
+    `radius`, with one target an l1 norm, as of a Lasso on standardised data. For K
+    classes it is :math:`K / \sqrt{12}`, for survival :math:`1 / \sqrt{3}`. The step for
+    numbers is that of a heavy ball, 2 over the largest curvature of the squared loss in
+    W.
 
     Of the most important features, 20 leave one by one: each time the one with the
     smallest sum of squared coefficients in a ridge regression of the target (of
@@ -273,6 +278,11 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     with any), at a level of 0.05 for all together, and adds at most ten features that
     depend on the target together far more than alone.
 
+    For survival the target of the ridge regression comes from the martingale residuals
+    of the model without features. Their noise is large, so they are replaced by their
+    own ridge regression on the 200 most important features [5]_, whose penalty expects
+    these to explain 2 % of the variance. All 200 are put in order, without products.
+
     References
     ----------
     .. [1] G. Perez, L. Condat and M. Barlaud, "Near-linear time projection onto the
@@ -281,6 +291,16 @@ class L1InfFeatureSelector(L1InfSelectorBase):
     .. [2] I. Guyon, J. Weston, S. Barnhill and V. Vapnik, "Gene selection for cancer
        classification using support vector machines", Machine Learning 46 (2002)
        389-422, :doi:`10.1023/A:1012487302797`.
+
+    .. [3] D. R. Cox, "Regression models and life-tables", Journal of the Royal
+       Statistical Society B 34 (1972) 187-220.
+
+    .. [4] B. Efron, "The efficiency of Cox's likelihood function for censored data",
+       Journal of the American Statistical Association 72 (1977) 557-565.
+
+    .. [5] D. Paul, E. Bair, T. Hastie and R. Tibshirani, "'Preconditioning' for feature
+       selection and regression in high-dimensional problems", Annals of Statistics 36
+       (2008) 1595-1618.
 
     Examples
     --------

@@ -129,8 +129,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         The importances at `radius_`, as of :func:`radius_path`: relative weights.
 
     ranking_ : ndarray of shape (n_features,)
-        The ranks at `radius_`, 1 being the best: the 20 most important features by
-        elimination, as in :class:`L1InfFeatureSelector`.
+        The ranks at `radius_`, 1 being the best: the 20 most important features (200
+        for survival) by elimination, as in :class:`L1InfFeatureSelector`.
 
     support_ : ndarray of shape (n_features,)
         Mask of the features selected at `radius_`.

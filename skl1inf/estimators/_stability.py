@@ -134,9 +134,10 @@ class L1InfStabilitySelector(L1InfSelectorBase):
     sets it.
 
     With classes, both halves of a pair have the same share of each class, up to one
-    sample. A pair is drawn again where a half cannot be trained on, because the target
-    or all columns are constant in it. Each half is standardised on its own, and is
-    ranked by its `feature_importances_` alone, without elimination.
+    sample; for survival, of the events. A pair is drawn again where a half cannot be
+    trained on, because the target or all columns are constant in it. Each half is
+    standardised on its own, and is ranked by its `feature_importances_` alone, without
+    elimination.
 
     References
     ----------

@@ -13,6 +13,9 @@ from ._target import Target
 # An event and a time a sample, whatever y was given as.
 _DTYPE = np.dtype([("event", bool), ("time", np.float64)])
 
+# The radii at the start and at the end of the path that ranks the features.
+_RANKING_RADII = 0.1, 4.0
+
 # The logarithm of no risk, and the smallest share of the risk that ties tell from none.
 _ABSENT, _TINY = -1e30, 1e-18
 
@@ -57,9 +60,22 @@ class Survival(Target):
     name = "survival"
     n_latent = 1
     separable = False
+    # The signal is weak, and spread over many correlated features: a short path keeps
+    # near to the scores of the features alone, and elimination regresses what many
+    # features together predict.
+    path_passes = 10
+    n_ordered, product_scale, signal = 200, 0.0, 0.02
 
     def __init__(self, encoded, weight):
         self.encoded, self.weight = encoded, weight
+
+    def path(self, radius, n_passes):
+        """Return one path for all radii: these say how many features are kept.
+
+        The ball opens: a feature ranks by how early it enters. What has entered
+        explains its part of the survival before the next ones come.
+        """
+        return np.geomspace(*_RANKING_RADII, n_passes)
 
     @property
     def information(self):
@@ -194,8 +210,7 @@ def null_residuals(target):
         target.loss(code, encoded, weight).sum().backward()
         return code.grad[0, :, 0].numpy()
 
-    _, _, events, repetitions = target.encoded
-    return -gradient() * (events @ repetitions) / target.weight
+    return -gradient() * target.information / target.weight
 
 
 @cache

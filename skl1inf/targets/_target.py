@@ -41,9 +41,16 @@ class Target(Protocol):
     # fixed, so that the ranking does not depend on when training stops. It begins at so
     # many times the radius; its first passes are not scored.
     path_passes, path_from, unscored_passes = 51, 4.0, 0
+    # So many features are put in order by elimination. More would make the choice
+    # depend on a few samples: the order of correlated features always does.
+    n_ordered = 20
     # Standard deviation of the products of two features in elimination, that of the
     # features being 1: many products, few of which matter.
     product_scale = 0.25
+    # The share of the responses' variance that features can be expected to explain.
+    # Where it is small, elimination regresses the prediction of all its features, which
+    # has less noise, in place of the responses. None: the responses themselves.
+    signal: float | None = None
     # Curvature of the loss in the code, where it is constant: that of a squared loss.
     curvature: float | None = None
 
