@@ -236,6 +236,14 @@ def test_a_linear_network_solves_the_convex_problem():
     assert_allclose(model.encode(X)[:, 0], Z @ beta.value, atol=1e-4)
 
 
+def test_features_that_matter_only_together():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((300, 30))
+    y = X[:, 0] * X[:, 1]
+    model = L1InfRegressor(random_state=0).fit(X[:200], y[:200])
+    assert model.score(X[200:], y[200:]) > 0.7
+
+
 def test_class_weights_shift_the_odds(data):
     X, (y, _, _) = data
     plain = L1InfClassifier(random_state=0).fit(X, y).predict_proba(X)
