@@ -27,7 +27,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from skl1inf import L1InfClassifier, L1InfFeatureSelector
@@ -71,7 +71,7 @@ def l1_logistic(seed):
 
 
 def svc_linear(seed):
-    return calibrated(make_pipeline(StandardScaler(), SVC(kernel="linear")))
+    return calibrated(make_pipeline(StandardScaler(), LinearSVC(random_state=seed)))
 
 
 def svc_rbf(seed):

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
         project_l1inf_bilevel,
         project_l12,
     )
+    from .estimators._classifier import L1InfClassifier
     from .estimators._cox import L1InfCoxRegressor
     from .estimators._multitask import L1InfMultiTaskRegressor
     from .estimators._multitask_cv import L1InfMultiTaskRegressorCV
     from .estimators._multitask_path import l1inf_path
     from .estimators._path import radius_path
-    from .estimators._predictors import L1InfClassifier, L1InfRegressor
+    from .estimators._regressor import L1InfRegressor
     from .estimators._report import report
     from .estimators._selector import L1InfFeatureSelector
     from .estimators._selector_cv import L1InfFeatureSelectorCV
@@ -28,9 +29,9 @@ __version__ = "0.2.0.dev0"
 # Each public name and the module that defines it. Modules load when a name is
 # first used, so that ``import skl1inf`` costs no more than ``import sklearn``.
 _MODULE_OF = {
-    "L1InfClassifier": "estimators._predictors",
+    "L1InfClassifier": "estimators._classifier",
     "L1InfCoxRegressor": "estimators._cox",
-    "L1InfRegressor": "estimators._predictors",
+    "L1InfRegressor": "estimators._regressor",
     "report": "estimators._report",
     "L1InfMultiTaskRegressor": "estimators._multitask",
     "L1InfMultiTaskRegressorCV": "estimators._multitask_cv",

@@ -138,7 +138,9 @@ def test_as_the_estimator_of_select_from_model(prefit, fitted, data):
 def test_groups_and_kept_features(i, data):
     X, targets = data
     pairs = [[k, k + 1] for k in range(0, 38, 2)]
-    model = PREDICTORS[i](feature_groups=pairs, keep_features=[39], random_state=0)
+    model = PREDICTORS[i](
+        feature_groups=pairs, keep_features=[39], max_iter=70, random_state=0
+    )
     model.fit(X, targets[i])
     assert_array_equal(model.support_[:38:2], model.support_[1:39:2])
     assert model.support_[39]
@@ -234,6 +236,14 @@ def test_a_linear_network_solves_the_convex_problem():
     assert_allclose(model.encode(X)[:, 0], Z @ beta.value, atol=1e-4)
 
 
+def test_features_that_matter_only_together():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((300, 30))
+    y = X[:, 0] * X[:, 1]
+    model = L1InfRegressor(random_state=0).fit(X[:200], y[:200])
+    assert model.score(X[200:], y[200:]) > 0.7
+
+
 def test_class_weights_shift_the_odds(data):
     X, (y, _, _) = data
     plain = L1InfClassifier(random_state=0).fit(X, y).predict_proba(X)
@@ -320,13 +330,14 @@ def test_in_calibration_cross_validation_and_pipelines(data):
     assert after.fit(X, times).score(X, times) > 0.7
 
 
-@pytest.mark.parametrize("convert", [sparse.csr_array, sparse.csc_matrix])
-def test_sparse_input(convert, data):
+def test_sparse_input(data):
     X, (y, _, _) = data
     X = np.where(X > 7, X, 0.0)
     dense = L1InfClassifier(random_state=0).fit(X, y)
-    other = L1InfClassifier(random_state=0).fit(convert(X), y)
-    assert_allclose(other.predict_proba(convert(X)), dense.predict_proba(X), rtol=1e-9)
+    other = L1InfClassifier(random_state=0).fit(sparse.csr_array(X), y)
+    assert_allclose(
+        other.predict_proba(sparse.csc_matrix(X)), dense.predict_proba(X), rtol=1e-9
+    )
 
 
 def test_the_radius_is_judged_by_the_network_itself(data):
@@ -334,7 +345,7 @@ def test_the_radius_is_judged_by_the_network_itself(data):
     for model, y in ((L1InfClassifier, classes), (L1InfCoxRegressor, times)):
         search = L1InfFeatureSelectorCV(
             estimator=model(max_iter=10, random_state=0),
-            radii=[0.5, 2.0],
+            radii=[1.0, 2.0],
             cv=2,
             random_state=0,
         )
@@ -434,8 +445,10 @@ def test_weights_of_the_baseline_are_repetitions(data):
     X, (_, _, y) = data
     weights = np.arange(90) % 3
     again = np.repeat(np.arange(90), weights)
-    weighted = L1InfCoxRegressor(random_state=0).fit(X, y, sample_weight=weights)
-    repeated = L1InfCoxRegressor(random_state=0).fit(X[again], y[again])
+    weighted = L1InfCoxRegressor(max_iter=70, random_state=0).fit(
+        X, y, sample_weight=weights
+    )
+    repeated = L1InfCoxRegressor(max_iter=70, random_state=0).fit(X[again], y[again])
     assert_array_equal(weighted.unique_times_, repeated.unique_times_)
     assert_allclose(
         weighted.predict_survival_function(X, return_array=True),
@@ -451,7 +464,7 @@ samples = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(samples)
 def test_concordance_counts_every_pair(rows):
     event, time, risk, weight = (np.array(column) for column in zip(*rows, strict=True))

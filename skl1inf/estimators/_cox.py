@@ -71,6 +71,11 @@ class L1InfCoxRegressor(L1InfPredictor):
 
     Notes
     -----
+    The Notes of :class:`L1InfFeatureSelector` describe the selection. The training of
+    the network that predicts sees all samples at every step, whatever `batch_size`. It
+    ends after `max_iter` iterations, or where no derivative is above 1e-6, whatever
+    `tol`.
+
     With :math:`\ell` the negative log partial likelihood, ties by Efron, divided by the
     weight d of the events, the training of the network that predicts minimises
 
@@ -112,7 +117,7 @@ class L1InfCoxRegressor(L1InfPredictor):
 
     _target = "survival"
 
-    def _decay(self, target):
+    def _automatic_alpha(self, target):
         return 3.0
 
     def _set_fitted(self, trained, prepared, order, selected):

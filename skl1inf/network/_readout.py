@@ -8,7 +8,7 @@ With the selected features of the standardised samples :math:`z_i`, their releva
    + \frac{\lambda}{2} \Big(\sum_j \|W_j\|_2^2 / r_j + \|V\|_F^2\Big),
    \qquad c_i = \sigma(z_i W + b) V + c,
 
-from W = 0 by L-BFGS, in double precision. The features are few by now: the decay of the
+by L-BFGS, in double precision. The features are few by now: the decay of the
 weights takes the place of the ball, and of the norm of V.
 """
 
@@ -96,7 +96,7 @@ def read_out(trained, features, Z, target, relevance, decay, options, observer):
     loss = _DecayedLoss(Z, target, relevance, decay, options)
     course = Course(observer)
 
-    def note_pass(intermediate_result):
+    def note_pass(intermediate_result):  # the method tells of their ends alone
         course.begin_pass()
         if course.end_pass(loss.last, loss.alive):
             raise StopIteration
@@ -262,7 +262,12 @@ def _initial(n_features, options):
         options.device,
     )
     layers = {name: getattr(network, name).double() for name in "WbVcUe"}
-    return replace(network, **layers)
+    # The hidden units are of size 1 at once: from W = 0 they would stay linear, and two
+    # features that matter only together would never be found to.
+    generator = torch.Generator().manual_seed(options.seed)
+    W = torch.zeros(layers["W"].shape, dtype=torch.float64, device="cpu")
+    W.normal_(0.0, max(n_features, 1) ** -0.5, generator=generator)
+    return replace(network, **layers | {"W": W.to(options.device)})
 
 
 def _flat(layers):
