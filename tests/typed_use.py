@@ -8,10 +8,13 @@ from scipy.sparse import csr_array
 from sklearn.utils import Bunch
 
 from skl1inf import (
+    L1InfClassifier,
+    L1InfCoxRegressor,
     L1InfFeatureSelector,
     L1InfFeatureSelectorCV,
     L1InfMultiTaskRegressor,
     L1InfMultiTaskRegressorCV,
+    L1InfRegressor,
     L1InfStabilitySelector,
     l1inf_dual_norm,
     l1inf_norm,
@@ -37,6 +40,13 @@ assert_type(fitted.encode(csr_array(X)), np.ndarray)
 of_cv: L1InfFeatureSelectorCV = L1InfFeatureSelectorCV(selector, cv=3).fit(X, y)
 stable: L1InfStabilitySelector = L1InfStabilitySelector(n_pairs=2).fit(X)
 assert_type(radius_path(X, y, radii=[0.1, 1.0]), Bunch)
+
+classifier: L1InfClassifier = L1InfClassifier(radius=2, keep_features=[0]).fit(X, y)
+assert_type(classifier.predict_proba(X), np.ndarray)
+regressor: L1InfRegressor = L1InfRegressor(max_features=2).fit(X, y)
+assert_type(regressor.predict(X), np.ndarray)
+cox: L1InfCoxRegressor = L1InfCoxRegressor(feature_groups=[[0, 1]])
+assert_type(cox.predict(X), np.ndarray)
 
 linear: L1InfMultiTaskRegressor = L1InfMultiTaskRegressor(2.0, positive=True)
 by_cv: L1InfMultiTaskRegressorCV = L1InfMultiTaskRegressorCV(radii=[1.0, 2.0], cv=3)
