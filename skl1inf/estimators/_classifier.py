@@ -82,9 +82,9 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
     minimises
 
     .. math:: \frac{1}{\sum_i s_i} \sum_i s_i
-       \Big(\log \sum_k \exp c_{ik} - c_{i y_i}\Big)
-       + \frac{\alpha}{2 \sqrt{\sum_i s_i}} \Big(\sum_j \|W_j\|_2^2 / r_j
-       + \|V\|_F^2\Big).
+       \left(\log \sum_k \exp c_{ik} - c_{i y_i}\right)
+       + \frac{\alpha}{2 \sqrt{\sum_i s_i}} \left(\sum_j \|W_j\|_2^2 / r_j
+       + \|V\|_F^2\right).
 
     :math:`r_j` is one over the square root of the rank of feature j, relative to the
     mean of the selected ones: the best are penalised least. :math:`s_i` are the weights

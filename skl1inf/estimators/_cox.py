@@ -80,7 +80,7 @@ class L1InfCoxRegressor(L1InfPredictor):
     weight d of the events, the training of the network that predicts minimises
 
     .. math:: \ell + \frac{\alpha}{2 \sqrt{d}}
-       \Big(\sum_j \|W_j\|_2^2 / r_j + \|V\|_F^2\Big),
+       \left(\sum_j \|W_j\|_2^2 / r_j + \|V\|_F^2\right),
 
     :math:`r_j` being one over the square root of the rank of feature j, relative to the
     mean of the selected ones. Breslow's baseline [1]_, with the log-risks :math:`c_i`,

@@ -120,8 +120,7 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         Whether to fit an intercept, which is not in the ball. If False, the data
         are expected to be centred.
 
-    feature_groups : array-like of shape (n_features,), list of lists, or dict, \
-            default=None
+    feature_groups : array-like, list of lists or dict, default=None
         Features that are used or dropped together: a label for every feature, or lists
         of their names or indices, or a dict of such lists. A feature on no list is
         alone. None: all are.
@@ -132,8 +131,7 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         feature alone, and for the others such that, without any signal, groups of any
         size are equally likely to be the first that is used.
 
-    keep_features : array-like of names or indices, or mask of shape (n_features,), \
-            default=None
+    keep_features : array-like of names or indices, or mask, default=None
         Features that are always used. Their coefficients are free: they take nothing
         of the radius, and may be negative also with ``positive=True``.
 

@@ -73,8 +73,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         Whether to fit an intercept, which is not in the ball. If False, the data
         are expected to be centred.
 
-    feature_groups : array-like of shape (n_features,), list of lists, or dict, \
-            default=None
+    feature_groups : array-like, list of lists or dict, default=None
         Features that are used or dropped together: a label for every feature, or lists
         of their names or indices, or a dict of such lists. A feature on no list is
         alone. None: all are.
@@ -84,8 +83,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         the order of the lists or of the sorted labels, or by name. None: as in
         :class:`L1InfMultiTaskRegressor`.
 
-    keep_features : array-like of names or indices, or mask of shape (n_features,), \
-            default=None
+    keep_features : array-like of names or indices, or mask, default=None
         Features that are always used. Their coefficients are free: they take nothing
         of the radius, and may be negative also with ``positive=True``.
 

@@ -62,8 +62,8 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     training of the network that predicts minimises
 
     .. math:: \frac{1}{2 q \sum_i s_i} \sum_i s_i \|c_i - y_i\|_2^2
-       + \frac{\alpha}{2 \sqrt{\sum_i s_i}} \Big(\sum_j \|W_j\|_2^2 / r_j
-       + \|V\|_F^2\Big).
+       + \frac{\alpha}{2 \sqrt{\sum_i s_i}} \left(\sum_j \|W_j\|_2^2 / r_j
+       + \|V\|_F^2\right).
 
     :math:`r_j` is one over the square root of the rank of feature j, relative to the
     mean of the selected ones: the best are penalised least.

@@ -48,8 +48,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         with `feature_groups`, which cannot be cut. None: as many as survive at
         `radius`.
 
-    feature_groups : array-like of shape (n_features,), list of lists or dict, \
-            default=None
+    feature_groups : array-like, list of lists or dict, default=None
         Groups of features that are selected together or not at all: a label a feature;
         or lists of names or indices, a feature on no list being alone; or a dict of
         such lists by name. None: every feature is alone.
@@ -114,12 +113,12 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         and its features are eliminated with the most important ones (see the Notes).
         "auto" does so from 200 samples on, up to 2**24 entries of `X`.
 
-    target : {"auto", "classification", "regression", "survival", "unsupervised"}, \
-            default="auto"
-        What `y` is. "auto" takes strings, booleans, integers and categories for
-        classes, floating-point numbers for one or (in two dimensions) several numeric
-        targets, a structured array for survival, and no `y` for unsupervised selection.
-        It warns where the values say otherwise: few whole numbers in floating point, or
+    target : str, default="auto"
+        What `y` is: "classification", "regression", "survival", "unsupervised", or
+        "auto", which takes strings, booleans, integers and categories for classes,
+        floating-point numbers for one or (in two dimensions) several numeric targets, a
+        structured array for survival, and no `y` for unsupervised selection. It warns
+        where the values say otherwise: few whole numbers in floating point, or
         many different integers. "survival" are times to an event, some of them
         censored: a structured array with a boolean and a numeric field, in either
         order, such as scikit-survival's ``Surv``, or a frame of two such columns.
