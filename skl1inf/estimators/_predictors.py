@@ -230,7 +230,7 @@ class L1InfPredictor(L1InfFeatureSelector):
         explanation : :class:`~sklearn.utils.Bunch`
             With the attributes
 
-            contributions : ndarray of shape (n_samples, `n_features_`[, n_outputs])
+            contributions : ndarray of shape (n_samples, n_selected[, n_outputs])
                 To the log-odds of the second class against the first, or to the
                 unnormalised log-probabilities of more classes; to the predicted
                 numbers; or to the log-risk.
