@@ -25,7 +25,7 @@ from skl1inf.datasets import _generator as generator
 from skl1inf.datasets import make_expression
 from skl1inf.estimators._base import prepare
 from skl1inf.estimators._elimination import backward_elimination
-from skl1inf.estimators._group_weights import balanced_weights
+from skl1inf.estimators._group_weights import balanced_weights, degrees_of_freedom
 from skl1inf.network._network import Network
 from skl1inf.network._objective import Objective, loss_and_gradient
 from skl1inf.network._problem import Batch
@@ -200,6 +200,27 @@ def test_without_a_signal_groups_of_all_sizes_are_equally_often_the_first(
             counts[int(first_chosen(draw, options))] += 1
     observed = np.array(list(counts.values()))
     assert stats.chisquare(observed).pvalue > 0.01
+
+
+@pytest.mark.parametrize("degrees", [1.0, 1.2, 1.6, 2.0, 3.5])
+def test_weights_of_any_number_of_responses(degrees):
+    """Classes of unequal size count as no whole number of independent responses."""
+    rng, freedom = np.random.default_rng(0), 100.0
+    sizes = np.repeat([1.0, 10.0], 60)
+    weights = balanced_weights(sizes, degrees, freedom)
+    share = rng.beta(degrees / 2, (freedom - degrees) / 2, size=(2000, 60, 11))
+    norms = np.sqrt(freedom * share)
+    singles, groups = norms[:, :, 0], norms[:, :, 1:].sum(axis=2) / weights[-1]
+    first = np.count_nonzero(groups.max(axis=1) > singles.max(axis=1))
+    assert stats.binomtest(first, 2000, 0.5).pvalue > 0.001
+
+
+@pytest.mark.parametrize("scale", [1e-90, 1e100])
+def test_the_unit_of_the_responses_is_of_no_account(scale):
+    rng = np.random.default_rng(0)
+    responses, weight = rng.normal(size=(30, 3)), np.ones(30)
+    degrees = degrees_of_freedom(scale * responses, weight)
+    assert degrees == pytest.approx(degrees_of_freedom(responses, weight))
 
 
 def test_weights_of_rare_large_groups():

@@ -444,3 +444,11 @@ def test_a_pipeline_in_a_grid_search_of_a_cox_model():
     search = GridSearchCV(model, grid, cv=3).fit(X, Y)
     assert search.best_params_ == {"l1inffeatureselector__max_features": 2}
     assert search.best_score_ > 0.75
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_a_frame_of_events_and_times_is_not_guessed_to_be_numbers(frame):
+    rng = np.random.default_rng(0)
+    y = frame({"event": rng.random(40) < 0.5, "time": rng.exponential(size=40)})
+    with pytest.raises(ValueError, match='pass target="survival"'):
+        L1InfFeatureSelector().fit(rng.normal(size=(40, 5)), y)

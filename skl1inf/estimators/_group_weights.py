@@ -104,6 +104,8 @@ def degrees_of_freedom(responses, sample_weight):
     """
     weight = sample_weight / sample_weight.sum()
     centred = responses - weight @ responses
+    # Of numbers near 1 no square leaves the range.
+    centred /= np.abs(centred).max(initial=np.finfo(float).tiny)
     covariance = (weight[:, np.newaxis] * centred).T @ centred
     return covariance.trace() ** 2 / np.square(covariance).sum()
 
@@ -176,6 +178,8 @@ def _cumulants(degrees, freedom, n_groups):
     x = top * (nodes + 1) / 2
     # The density of the root of the share.
     log_density = share.logpdf(x**2) + np.log(2 * x * weights * top / 2)
+    # Near 0 it goes like x^(q - 1), of which the quadrature misses some for 1 < q < 2.
+    log_density -= special.logsumexp(log_density)
     x *= np.sqrt(freedom)
     far = 4 * np.sqrt(freedom * share.isf(1e-3 / n_groups))
     s = np.geomspace(1e-3, far, _N_POINTS)

@@ -7,7 +7,7 @@ from .._warn import warn_the_caller
 from ._classes import Classes
 from ._nothing import Nothing
 from ._numbers import Numbers
-from ._reading import are_numbers, as_array, is_structured
+from ._reading import are_numbers, as_array, is_frame_of_times, is_structured
 from ._survival import Survival
 
 # By the value of the parameter `target`.
@@ -64,6 +64,11 @@ def check_target(y, target, estimator, judge=None):
                 f'target="{target}".'
             )
         return Survival.check(y), Survival
+    if target == "auto" and is_frame_of_times(y):
+        raise ValueError(
+            "y has a boolean and a numeric column, which may be events and times: pass "
+            'target="survival" if they are, or y as an array of numbers if not.'
+        )
     numbers, y = are_numbers(y), as_array(y, estimator)
     if target != "auto":
         kind = TARGETS[target]

@@ -64,6 +64,14 @@ def is_structured(y):
     return getattr(getattr(y, "dtype", None), "names", None) is not None
 
 
+def is_frame_of_times(y):
+    """Tell whether `y` is a frame of a boolean and a numeric column."""
+    if len(getattr(y, "columns", ())) != 2:
+        return False
+    kinds = sorted(np.asarray(y[name]).dtype.kind for name in y.columns)
+    return kinds[0] == "b" and kinds[1] in "fiu"
+
+
 def _dtype_kind(y):
     """Return the kind of the dtype that all columns of an array or a frame share.
 
