@@ -374,6 +374,7 @@ ERRORS = {
     "negative": ({"weights": [1, -1, 1]}, ValueError, "weights must be positive"),
     "NaN": ({"weights": [1, np.nan, 1]}, ValueError, "weights must be positive"),
     "infinite": ({"weights": [1, np.inf, 1]}, ValueError, "weights must be positive"),
+    "tiny": ({"weights": [1, 1e-310, 1]}, ValueError, "weights must be between"),
     "complex": ({"weights": [1, 1j, 1]}, TypeError, "weights must be real numbers"),
     "names": ({"weights": ["1", "2", "3"]}, TypeError, "weights must be real numbers"),
     "a weight alone": ({"weights": 2.0}, ValueError, "weights must be 1-dimensional"),

@@ -114,6 +114,9 @@ def check_weights(weights, n_groups):
     weights = weights.astype(np.float64)
     if not ((weights > 0) & (weights < np.inf)).all():
         raise ValueError("weights must be positive and finite.")
+    # Their products with sums of entries stay in the range of float64.
+    if not ((weights >= 1e-100) & (weights <= 1e100)).all():
+        raise ValueError("weights must be between 1e-100 and 1e100.")
     return weights
 
 
