@@ -241,14 +241,15 @@ def test_numbers_and_weights_of_any_size(dtype, unit, weight):
     assert l1inf_norm(P, **options) <= radius * weight
 
 
-@pytest.mark.parametrize("ratio", [1e12, 1e150, 1e300])
+@pytest.mark.parametrize("ratio", [1e12, 1e60, 1e100])
 def test_weights_of_very_different_sizes(ratio):
     Y = np.random.default_rng(0).standard_normal((6, 4))
     weights = np.array([1.0, ratio, 1.0, 1 / ratio, 1.0, 1.0])
     for radius in (1e-3, 1.0, ratio):
         P = project_l1inf(Y, radius, weights=weights)
-        assert np.isfinite(P).all()
-        assert l1inf_norm(P, weights=weights) <= radius
+        norm = l1inf_norm(P, weights=weights)
+        full = min(radius, l1inf_norm(Y, weights=weights))
+        assert full * (1 - 1e-12) <= norm <= radius
 
 
 def test_threads_give_the_same_result(monkeypatch):

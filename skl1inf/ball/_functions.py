@@ -213,7 +213,7 @@ def project_l1inf(
         Axis along which the maximum is taken: by default each row is a group,
         where ``axis=0`` each column.
     weights : array-like of shape (n_groups,), default=None
-        The weights of the groups, from 1e-300 to 1e300; None where all are 1.
+        The weights of the groups, from 1e-100 to 1e100; None where all are 1.
         With `groups` they are in the order of the sorted labels, without in that
         of the rows. No gradient passes to them.
     groups : array-like of shape (n_rows,), default=None

@@ -114,9 +114,9 @@ def check_weights(weights, n_groups):
     weights = weights.astype(np.float64)
     if not ((weights > 0) & (weights < np.inf)).all():
         raise ValueError("weights must be positive and finite.")
-    # Near the ends of the range of float64 their products would leave it.
-    if not ((weights >= 1e-300) & (weights <= 1e300)).all():
-        raise ValueError("weights must be between 1e-300 and 1e300.")
+    # Squares of their ratios would leave the range of float64.
+    if not ((weights >= 1e-100) & (weights <= 1e100)).all():
+        raise ValueError("weights must be between 1e-100 and 1e100.")
     return weights
 
 
