@@ -1,5 +1,6 @@
 """The predictors: what they train, what they predict, what they say of it."""
 
+import copy
 import inspect
 import pickle
 import sys
@@ -439,6 +440,20 @@ def test_the_riskier_die_sooner(fitted, data):
     order = fitted[2].predict(X).argsort()
     assert (np.diff(survival[order], axis=0) <= 0).all()
     assert (np.diff(survival, axis=1) <= 0).all()
+
+
+def test_extreme_risks_have_survival_functions(fitted, data):
+    X, _ = data
+    model = copy.deepcopy(fitted[2])
+    model.intercepts_[1] = model.intercepts_[1] + [800.0]
+    model.unique_times_ = np.append(0.0, model.unique_times_)  # before any event
+    model.baseline_hazard_ = np.append(0.0, model.baseline_hazard_)
+    survival = model.predict_survival_function(X, return_array=True)
+    assert model.predict(X).min() > 700
+    assert_array_equal(survival[:, 0], 1.0)
+    assert_array_equal(survival[:, -1], 0.0)
+    model.intercepts_[1] = model.intercepts_[1] - [1600.0]
+    assert_array_equal(model.predict_survival_function(X, return_array=True), 1.0)
 
 
 def test_weights_of_the_baseline_are_repetitions(data):

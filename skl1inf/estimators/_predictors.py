@@ -99,7 +99,9 @@ class L1InfPredictor(L1InfFeatureSelector):
             The target: class labels, numbers, or events and times.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, which act as repetitions. None: all 1.
+            Weights of the samples: the numbers of their repetitions. None: all 1. Their
+            sum is the number of samples that the penalty goes by: weights that sum to 1
+            shrink the predictions to a constant.
 
         Returns
         -------
