@@ -149,7 +149,6 @@ class ContributionsDisplay:
         X: ArrayLike | spmatrix | sparray,
         *,
         output: int | None = None,
-        n_steps: int = 50,
         max_features: int = 15,
         bar_kw: dict[str, Any] | None = None,
         ax: "Axes | None" = None,
@@ -168,9 +167,6 @@ class ContributionsDisplay:
             Index of the class, of more than two, or of the target, of several. None:
             the class that is predicted, or the first target.
 
-        n_steps : int, default=50
-            As in :meth:`~skl1inf.L1InfClassifier.explain`.
-
         max_features : int, default=15
             Show at most so many features.
 
@@ -186,7 +182,7 @@ class ContributionsDisplay:
             The display, drawn.
         """
         check_fitted(estimator, ["explain"])
-        explanation = estimator.explain(X, n_steps=n_steps)
+        explanation = estimator.explain(X)
         if len(explanation.contributions) != 1:
             raise ValueError(
                 f"X must have one sample, got {len(explanation.contributions)}."
