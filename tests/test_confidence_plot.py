@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgba
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -86,11 +87,28 @@ def test_confidence_of_any_classifier(expression):
         (TRUE, PROBABILITIES[:, :1], "y_proba has 1 columns: there are 2 classes"),
         (TRUE[:3], PROBABILITIES, "inconsistent numbers of samples"),
         (TRUE, np.where(PROBABILITIES == 0.5, np.nan, PROBABILITIES), "NaN"),
+        (TRUE, 2 * PROBABILITIES, "y_proba must have values between 0 and 1"),
+        (TRUE, PROBABILITIES - 0.1, "y_proba must have values between 0 and 1"),
     ],
 )
 def test_bad_predictions(y, probabilities, message):
     with pytest.raises(ValueError, match=message):
         ConfidenceDisplay.from_predictions(y, probabilities)
+
+
+def test_a_label_that_is_no_class():
+    with pytest.raises(ValueError, match=r"y_true has the label .*\$high"):
+        ConfidenceDisplay.from_predictions(TRUE, PROBABILITIES, classes=["no", "low"])
+
+
+@pytest.mark.parametrize("color", [{"color": "green"}, {"c": "green"}])
+def test_colour_and_marker_of_the_points_may_be_chosen(color):
+    display = ConfidenceDisplay.from_predictions(
+        TRUE, PROBABILITIES, scatter_kw={"marker": "s", **color}
+    )
+    for points in (display.right_, display.wrong_):
+        assert_allclose(points.get_facecolor(), [to_rgba("green")])
+        assert len(points.get_paths()[0].vertices) == 5  # a square
 
 
 @pytest.mark.parametrize("cls", [ConfidenceDisplay, ContributionsDisplay])
@@ -134,11 +152,31 @@ def test_the_axis_says_what_the_bars_sum_to(expression):
     display = ContributionsDisplay.from_estimator(model, X[:1], output=1)
     label = display.ax_.get_xlabel()
     assert "prediction of target 1" in label
-    assert f"{model.predict(X[:1])[0, 1]:.2f} here" in label
+    assert f"{model.predict(X[:1])[0, 1]:.3g} here" in label
     binary = L1InfClassifier(max_iter=30, random_state=0).fit(X, y == y[0])
     display = ContributionsDisplay.from_estimator(binary, X[:1])
     assert "log-odds of True" in display.ax_.get_xlabel()
-    assert f"{binary.decision_function(X[:1])[0]:.2f} here" in display.ax_.get_xlabel()
+    assert f"{binary.decision_function(X[:1])[0]:.3g} here" in display.ax_.get_xlabel()
+
+
+def test_one_target_has_no_number(expression):
+    X, _ = expression
+    for y in (X["gene 0"], X[["gene 0"]]):
+        model = L1InfRegressor(max_iter=30, random_state=0).fit(X, 1e-4 * y)
+        display = ContributionsDisplay.from_estimator(model, X[:1])
+        first = display.ax_.get_xlabel().splitlines()[0]
+        assert first == "contribution to the prediction"
+        here = display.baseline + display.contributions.sum()
+        assert f"{here:.3g} here" in display.ax_.get_xlabel()
+
+
+def test_an_output_that_is_not_there(expression):
+    X, y = expression
+    binary = L1InfClassifier(max_iter=5, random_state=0).fit(X, y == y[0])
+    one = L1InfRegressor(max_iter=5, random_state=0).fit(X, X["gene 0"])
+    for model in (binary, one):
+        with pytest.raises(ValueError, match="output=7 must be None"):
+            ContributionsDisplay.from_estimator(model, X[:1], output=7)
 
 
 @pytest.mark.parametrize(

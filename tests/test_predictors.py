@@ -1,5 +1,6 @@
 """The predictors: what they train, what they predict, what they say of it."""
 
+import copy
 import inspect
 import pickle
 import sys
@@ -244,6 +245,37 @@ def test_features_that_matter_only_together():
     assert model.score(X[200:], y[200:]) > 0.7
 
 
+def test_a_network_that_collapses_predicts_a_constant(data):
+    X, (classes, numbers, times) = data
+    other = np.random.default_rng(1).standard_normal(X.shape)
+    for cls, y in zip(PREDICTORS, (classes, numbers, times), strict=True):
+        with pytest.warns(UserWarning, match=r"the signal is too weak .* radius=1\.0"):
+            model = cls(alpha=100.0, random_state=0).fit(X, y)
+        code = model.encode(np.vstack([X, other]))
+        assert_array_equal(code, np.broadcast_to(code[0], code.shape))
+        assert not any(layer.any() for layer in model.coefs_)
+        if cls is L1InfClassifier:
+            shares = np.unique(y, return_counts=True)[1] / len(y)
+            assert_allclose(model.predict_proba(X)[0], shares, rtol=1e-3)
+        elif cls is L1InfCoxRegressor:
+            assert model.score(X, y) == 0.5
+
+
+def test_weights_that_sum_to_one_shrink_to_a_constant(data):
+    X, (_, y, _) = data
+    with pytest.warns(UserWarning, match="the same for every sample"):
+        model = L1InfRegressor(random_state=0).fit(X, y, np.full(90, 1 / 90))
+    assert_allclose(model.predict(X), y.mean(), rtol=1e-3)
+
+
+def test_a_constant_target_among_others_is_predicted_by_its_mean(data):
+    X, (_, y, _) = data
+    model = L1InfRegressor(max_iter=20, random_state=0)
+    model.fit(X, np.column_stack([y, np.full(90, 7.0)]))
+    assert_allclose(model.predict(X)[:, 1], 7.0, rtol=1e-14)
+    assert_array_equal(model.explain(X).contributions[..., 1], 0.0)
+
+
 def test_class_weights_shift_the_odds(data):
     X, (y, _, _) = data
     plain = L1InfClassifier(random_state=0).fit(X, y).predict_proba(X)
@@ -392,7 +424,7 @@ def test_contributions_to_a_linear_network_are_exact(data):
     W, V = model.coefs_
     slopes = (W @ V)[:, 0] * model.target_scale_ / model.scale_
     linear = ((X - model.mean_) * slopes)[:, model.support_]
-    assert_allclose(model.explain(X, n_steps=1).contributions, linear, atol=1e-10)
+    assert_allclose(model.explain(X).contributions, linear, atol=1e-10)
 
 
 def test_contributions_are_the_integral_of_the_gradient():
@@ -410,10 +442,17 @@ def test_contributions_are_the_integral_of_the_gradient():
         assert_allclose(found, integral, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_steps", [0, 1.5, "many"])
-def test_a_bad_number_of_steps_is_refused(n_steps, fitted, data):
-    with pytest.raises(ValueError, match="n_steps"):
-        fitted[0].explain(data[0], n_steps=n_steps)
+@pytest.mark.parametrize("activation", ["silu", "relu", "tanh", "identity"])
+def test_contributions_sum_up_for_every_activation(activation, data):
+    X, (_, y, _) = data
+    model = L1InfRegressor(activation=activation, max_iter=40, random_state=0)
+    model.fit(X, y)
+    # At the mean and next to it the lines are short.
+    near = model.mean_ + 1e-9 * (X[:5] - model.mean_)
+    points = np.vstack([X, 30 * X, near, model.mean_])
+    explanation = model.explain(points)
+    total = explanation.baseline + explanation.contributions.sum(axis=1)
+    assert_allclose(total, model.predict(points), rtol=1e-11)
 
 
 # Survival.
@@ -439,6 +478,20 @@ def test_the_riskier_die_sooner(fitted, data):
     order = fitted[2].predict(X).argsort()
     assert (np.diff(survival[order], axis=0) <= 0).all()
     assert (np.diff(survival, axis=1) <= 0).all()
+
+
+def test_extreme_risks_have_survival_functions(fitted, data):
+    X, _ = data
+    model = copy.deepcopy(fitted[2])
+    model.intercepts_[1] = model.intercepts_[1] + [800.0]
+    model.unique_times_ = np.append(0.0, model.unique_times_)  # before any event
+    model.baseline_hazard_ = np.append(0.0, model.baseline_hazard_)
+    survival = model.predict_survival_function(X, return_array=True)
+    assert model.predict(X).min() > 700
+    assert_array_equal(survival[:, 0], 1.0)
+    assert_array_equal(survival[:, -1], 0.0)
+    model.intercepts_[1] = model.intercepts_[1] - [1600.0]
+    assert_array_equal(model.predict_survival_function(X, return_array=True), 1.0)
 
 
 def test_weights_of_the_baseline_are_repetitions(data):

@@ -8,6 +8,8 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
     LeaveOneOut,
     RepeatedStratifiedKFold,
     cross_val_predict,
@@ -152,6 +154,62 @@ def test_the_calibration_error_by_hand():
 def test_no_classifier_with_probabilities(estimator, expression):
     with pytest.raises(TypeError, match="must be a classifier with predict_proba"):
         report(estimator, *expression)
+
+
+class Refusing(LogisticRegression):
+    """Says that it was fitted."""
+
+    def fit(self, X, y):
+        raise AssertionError("fitted before the input was checked")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cv": []}, "cv must have at least one fold"),
+        ({"groups": [0, 1]}, "inconsistent numbers of samples"),
+        ({"X": np.arange(90.0)}, "features"),
+        ({"y": np.linspace(0, 1, 90)}, "Unknown label type"),
+        ({"y": np.zeros((90, 2))}, "y should be a 1d array"),
+    ],
+)
+def test_bad_input_is_refused_before_any_fit(change, message, expression):
+    X, y = expression
+    args = {"X": X, "y": y, "cv": 2} | change
+    with pytest.raises((TypeError, ValueError), match=message):
+        report(Refusing(), **args)
+
+
+@pytest.mark.parametrize("convert", [lambda X: X.to_numpy().tolist(), sparse.coo_array])
+def test_lists_coordinates_and_a_column_of_labels(convert, found, expression):
+    X, y = expression
+    other = report(QUICK, convert(X), y[:, np.newaxis], cv=3)
+    assert_array_equal(other.features.index, found.features.index)
+    assert_array_equal(other.predictions["class"], found.predictions["class"])
+    assert_allclose(other.summary, found.summary, rtol=1e-6)
+
+
+def test_the_features_of_a_search(found, expression):
+    X, y = expression
+    search = GridSearchCV(QUICK, {"radius": [QUICK.radius]}, cv=2)
+    pipe = GridSearchCV(
+        make_pipeline(StandardScaler(with_mean=False), QUICK),
+        {"l1infclassifier__radius": [QUICK.radius]},
+        cv=2,
+    )
+    other = report(search, X, y, cv=3)
+    pd.testing.assert_frame_equal(other.features, found.features)
+    assert len(report(pipe, X, y, cv=2).features) > 0
+
+
+def test_groups_are_kept_together(expression):
+    X, y = expression
+    groups = np.arange(90) // 3
+    logistic = LogisticRegression(max_iter=1000)
+    found = report(logistic, X, y, cv=GroupKFold(3), groups=groups)
+    table = found.predictions
+    folds = table["fold"].groupby(groups[table["sample"]]).nunique()
+    assert_array_equal(folds, 1)
 
 
 def test_lengths_must_agree(expression):

@@ -88,8 +88,11 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
 
     :math:`r_j` is one over the square root of the rank of feature j, relative to the
     mean of the selected ones: the best are penalised least. :math:`s_i` are the weights
-    of the samples, times those of their classes. The penalty keeps the probabilities
-    modest, so that they need no calibration (see the user guide).
+    of the samples, times those of their classes.
+
+    The probabilities are too sure where the signal is weak: the same samples choose the
+    features and train the network. :class:`~sklearn.calibration.CalibratedClassifierCV`
+    with ``ensemble=False`` corrects them.
 
     Examples
     --------

@@ -166,7 +166,10 @@ class L1InfCoxRegressor(L1InfPredictor):
             Step functions, `sksurv.functions.StepFunction`, which need scikit-survival;
             or their values.
         """
-        hazard = np.exp(self.predict(X))[:, np.newaxis] * self.baseline_hazard_
+        # A product of the two would be inf * 0 before the first event.
+        with np.errstate(divide="ignore", over="ignore"):
+            log_baseline = np.log(self.baseline_hazard_)
+            hazard = np.exp(self.predict(X)[:, np.newaxis] + log_baseline)
         return hazard if return_array else self._functions(hazard)
 
     @own_errstate

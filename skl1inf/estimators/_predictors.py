@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._sklearn import Interval, StrOptions
+from .._warn import warn_the_caller
 from ..matrices import open_matrix
 from ._base import X_CHECKS, own_errstate
 from ._selector import L1InfFeatureSelector
@@ -99,7 +100,9 @@ class L1InfPredictor(L1InfFeatureSelector):
             The target: class labels, numbers, or events and times.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, which act as repetitions. None: all 1.
+            Weights of the samples: the numbers of their repetitions. None: all 1. Their
+            sum is the number of samples that the penalty goes by: weights that sum to 1
+            shrink the predictions to a constant.
 
         Returns
         -------
@@ -122,7 +125,7 @@ class L1InfPredictor(L1InfFeatureSelector):
         # The ranks, unlike the importances, do not depend on rounding, and tell of
         # features that matter only together with others.
         relevance = np.arange(1, len(features) + 1) ** -0.5
-        return read_out(
+        found = read_out(
             trained,
             features,
             Z,
@@ -132,6 +135,13 @@ class L1InfPredictor(L1InfFeatureSelector):
             options,
             progress,
         )
+        if not found.coefs[1].any():
+            warn_the_caller(
+                f"{type(self).__name__} predicts the same for every sample: the signal "
+                f"is too weak for the penalty (alpha={self.alpha!r}), or for the "
+                f"features that radius={self.radius!r} selects."
+            )
+        return found
 
     def _set_fitted(self, trained, prepared, order, selected):
         prepared = replace(prepared, target=trained.target)
@@ -206,7 +216,7 @@ class L1InfPredictor(L1InfFeatureSelector):
         return (Z * self.scale_ + self.mean_)[:, self.support_]
 
     @own_errstate
-    def explain(self, X: ArrayLike | spmatrix | sparray, *, n_steps: int = 50) -> Bunch:
+    def explain(self, X: ArrayLike | spmatrix | sparray) -> Bunch:
         r"""Return what each selected feature contributes to each prediction.
 
         The contributions are integrated gradients [1]_: those of the network's output f
@@ -216,14 +226,13 @@ class L1InfPredictor(L1InfFeatureSelector):
         .. math:: a_j = z_j \int_0^1 \frac{\partial f}{\partial z_j}(t z) \, dt, \qquad
            \sum_j a_j = f(z) - f(0).
 
+        The network has one hidden layer, so the integral has a closed form: it is exact
+        for every activation.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
-
-        n_steps : int, default=50
-            Number of points at which the gradient is taken, those of Gauss and
-            Legendre.
 
         Returns
         -------
@@ -248,10 +257,8 @@ class L1InfPredictor(L1InfFeatureSelector):
         """
         from ..network import integrated_gradients
 
-        if not (isinstance(n_steps, int | np.integer) and n_steps >= 1):
-            raise ValueError(f"n_steps={n_steps!r} must be a positive integer.")
         Z = self._read(X)
-        parts = integrated_gradients(Z, *self._layers(), self.activation, n_steps)
+        parts = integrated_gradients(Z, *self._layers(), self.activation)
         at_baseline = self._code(np.zeros_like(Z, shape=(1, Z.shape[1])))
         baseline = self._output(at_baseline)[0]
         return Bunch(

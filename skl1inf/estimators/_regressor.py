@@ -43,7 +43,8 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
         The biases of the network that predicts.
 
     target_mean_, target_scale_ : ndarray of shape (n_targets,)
-        The standardisation of the targets.
+        The standardisation of the targets. The scale of a constant target is 0: it is
+        predicted by its mean.
 
     See Also
     --------
@@ -88,7 +89,9 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     def _set_fitted(self, trained, prepared, order, selected):
         super()._set_fitted(trained, prepared, order, selected)
         self.target_mean_ = trained.target.mean
-        self.target_scale_ = trained.target.scale
+        (values,) = trained.target.encoded
+        constant = np.ptp(values, axis=0) == 0
+        self.target_scale_ = np.where(constant, 0.0, trained.target.scale)
 
     def _linear_output(self, code):
         """Return differences of codes, (..., n_targets), as those of predictions."""

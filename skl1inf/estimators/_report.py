@@ -9,7 +9,13 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Bunch, _safe_indexing, check_consistent_length
+from sklearn.utils import (
+    Bunch,
+    _safe_indexing,
+    check_consistent_length,
+    column_or_1d,
+)
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_features
 
 from ..targets import as_array
@@ -24,6 +30,7 @@ def report(
     y: ArrayLike,
     *,
     cv: Any = None,
+    groups: ArrayLike | None = None,
 ) -> Bunch:
     r"""Tell in tables how well a classifier predicts, and from which features.
 
@@ -36,7 +43,8 @@ def report(
     estimator : estimator
         A classifier with `predict_proba`, which is cloned. Where it has a `support_`
         and a `ranking_`, as :class:`L1InfClassifier`, or is a pipeline with such a
-        step, the features are told too. Steps before that one must keep the columns.
+        step, the features are told too. A search is told by its best estimator. Steps
+        before that one must keep the columns.
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The samples.
@@ -47,6 +55,9 @@ def report(
     cv : int, cross-validation generator or iterable, default=None
         The folds, as in :func:`~sklearn.model_selection.check_cv`: None means five,
         stratified. Where a sample is left out several times, it counts as often.
+
+    groups : array-like of shape (n_samples,), default=None
+        Groups of the samples, for a `cv` that keeps them together.
 
     Returns
     -------
@@ -76,6 +87,10 @@ def report(
     ------
     TypeError
         If `estimator` is no classifier with `predict_proba`.
+
+    ValueError
+        If `X`, `y` and `groups` differ in length, `y` has no class labels, or `cv` has
+        no folds.
 
     See Also
     --------
@@ -111,11 +126,13 @@ def report(
             "estimator must be a classifier with predict_proba, got "
             f"{type(estimator).__name__}."
         )
-    y = as_array(y)
-    check_consistent_length(X, y)
+    X, y = _checked(X, y, groups)
     classes = np.unique(y)
+    splits = list(check_cv(cv, y, classifier=True).split(X, y, groups))
+    if not splits:
+        raise ValueError("cv must have at least one fold, got none.")
     folds = []
-    for train, test in check_cv(cv, y, classifier=True).split(X, y):
+    for train, test in splits:
         fitted = clone(estimator).fit(_safe_indexing(X, train), y[train])
         folds.append((fitted, test, _probabilities(fitted, X, test, classes)))
     predictions = _predictions(folds, y, classes, pd)
@@ -125,6 +142,19 @@ def report(
         features=_features(folds, X, y, classes, pd),
         predictions=predictions,
     )
+
+
+def _checked(X, y, groups):
+    """Return samples whose rows and columns can be taken, and an array of labels."""
+    if issparse(X):
+        X = X.tocsr()  # other formats cannot be indexed
+    elif not hasattr(X, "shape"):
+        X = np.asarray(X)
+    _num_features(X)  # raises an error where there are no columns
+    y = column_or_1d(as_array(y))
+    check_consistent_length(X, y, groups)
+    check_classification_targets(y)
+    return X, y
 
 
 def _probabilities(fitted, X, test, classes):
@@ -207,8 +237,15 @@ def _of_classes(predictions, classes, pd):
 
 
 def _selector_of(fitted):
-    """Return what has selected features: the estimator, or a step of a pipeline."""
-    steps = fitted[:] if isinstance(fitted, Pipeline) else [fitted]
+    """Return what has selected features: the estimator, or a step of a pipeline.
+
+    A search stands for its best estimator.
+    """
+    fitted = getattr(fitted, "best_estimator_", fitted)
+    if isinstance(fitted, Pipeline):
+        steps = [getattr(step, "best_estimator_", step) for step in fitted]
+    else:
+        steps = [fitted]
     told = [s for s in steps if hasattr(s, "support_") and hasattr(s, "ranking_")]
     return told[0] if told else None
 

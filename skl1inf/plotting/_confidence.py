@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # The height of the strip of a class; the rows are 1 apart.
 _STRIP = 0.7
 
+# How far probabilities may lie outside of 0 and 1, as those of single precision do.
+_ROUNDING = 1e-6
+
 
 class ConfidenceDisplay:
     """Samples by class and by confidence, with the errors marked.
@@ -113,19 +116,17 @@ class ConfidenceDisplay:
             from matplotlib.collections import PathCollection
 
             right = self.true == self.predicted
-            style = {"s": 24, "linewidth": 1.2}
-            style = style_with(style, scatter_kw, PathCollection)
             heights = self._heights()
-            self.right_ = ax.scatter(
-                self.confidence[right], heights[right], marker="o", color=BLUE, **style
-            )
-            self.wrong_ = ax.scatter(
-                self.confidence[~right],
-                heights[~right],
-                marker="x",
-                color=VERMILION,
-                **style,
-            )
+
+            def draw(samples, **style):
+                style |= {"s": 24, "linewidth": 1.2}
+                style = style_with(style, scatter_kw, PathCollection)
+                if "c" in style:  # matplotlib takes one of the two
+                    del style["color"]
+                return ax.scatter(self.confidence[samples], heights[samples], **style)
+
+            self.right_ = draw(right, marker="o", color=BLUE)
+            self.wrong_ = draw(~right, marker="x", color=VERMILION)
             wrong = np.flatnonzero(~right)
             self.errors_ = wrong[np.argsort(-self.confidence[wrong], kind="stable")]
             chance = 1 / len(self.classes)
@@ -246,6 +247,11 @@ class ConfidenceDisplay:
                 f"y_proba has {probabilities.shape[1]} columns: there are "
                 f"{len(classes)} classes."
             )
+        if not np.isin(y, classes).all():
+            unknown = y[~np.isin(y, classes)][0]
+            raise ValueError(f"y_true has the label {unknown!r}, which is no class.")
+        if np.abs(probabilities - 0.5).max() > 0.5 + _ROUNDING:
+            raise ValueError("y_proba must have values between 0 and 1.")
         best = probabilities.argmax(axis=1)
         confidence = probabilities[np.arange(len(y)), best]
         display = cls(y, classes[best], confidence, classes=classes)

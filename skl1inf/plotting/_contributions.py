@@ -138,7 +138,7 @@ class ContributionsDisplay:
             ax.set(
                 ylim=(len(names) - 0.4, -0.6),
                 xlabel=f"contribution to the {self.output_name}\n"
-                f"{self.baseline:.2f} at the baseline, {output:.2f} here",
+                f"{self.baseline:.3g} at the baseline, {output:.3g} here",
             )
         return self
 
@@ -149,7 +149,6 @@ class ContributionsDisplay:
         X: ArrayLike | spmatrix | sparray,
         *,
         output: int | None = None,
-        n_steps: int = 50,
         max_features: int = 15,
         bar_kw: dict[str, Any] | None = None,
         ax: "Axes | None" = None,
@@ -168,9 +167,6 @@ class ContributionsDisplay:
             Index of the class, of more than two, or of the target, of several. None:
             the class that is predicted, or the first target.
 
-        n_steps : int, default=50
-            As in :meth:`~skl1inf.L1InfClassifier.explain`.
-
         max_features : int, default=15
             Show at most so many features.
 
@@ -186,7 +182,7 @@ class ContributionsDisplay:
             The display, drawn.
         """
         check_fitted(estimator, ["explain"])
-        explanation = estimator.explain(X, n_steps=n_steps)
+        explanation = estimator.explain(X)
         if len(explanation.contributions) != 1:
             raise ValueError(
                 f"X must have one sample, got {len(explanation.contributions)}."
@@ -194,14 +190,10 @@ class ContributionsDisplay:
         contributions, baseline = explanation.contributions[0], explanation.baseline
         classes = getattr(estimator, "classes_", None)
         if contributions.ndim == 2:
-            n_outputs = contributions.shape[1]
-            if output is None:
-                scores = baseline + contributions.sum(axis=0)
-                output = 0 if classes is None else int(scores.argmax())
-            check_scalar(output, "output", Integral, min_val=0, max_val=n_outputs - 1)
+            output = _checked(output, baseline + contributions.sum(axis=0), classes)
             contributions, baseline = contributions[:, output], baseline[output]
-        elif classes is not None:
-            output = 1
+        elif output is not None:
+            raise ValueError(f"output={output!r} must be None: there is one output.")
         names = feature_names_of(
             getattr(estimator, "feature_names_in_", None), estimator.n_features_in_
         )
@@ -209,16 +201,27 @@ class ContributionsDisplay:
             contributions,
             float(baseline),
             feature_names=[names[i] for i in explanation.features],
-            output_name=_output_name(estimator, classes, output),
+            output_name=_output_name(
+                estimator, classes, output, np.size(explanation.baseline)
+            ),
         )
         return display.plot(ax, max_features=max_features, bar_kw=bar_kw)
 
 
-def _output_name(estimator, classes, output):
+def _checked(output, scores, classes):
+    """Return the index of one of several outputs, by default that of the best class."""
+    if output is None:
+        return 0 if classes is None else int(scores.argmax())
+    check_scalar(output, "output", Integral, min_val=0, max_val=len(scores) - 1)
+    return output
+
+
+def _output_name(estimator, classes, output, n_outputs):
     """Return what the features contribute to, in words."""
+    if classes is not None and n_outputs == 1:
+        return f"log-odds of {classes[1]}"
     if classes is not None:
-        kind = "log-odds" if len(classes) == 2 else "unnormalised log-probability"
-        return f"{kind} of {classes[output]}"
+        return f"unnormalised log-probability of {classes[output]}"
     if hasattr(estimator, "baseline_hazard_"):
         return "log-risk"
-    return "prediction" if output is None else f"prediction of target {output}"
+    return "prediction" if n_outputs == 1 else f"prediction of target {output}"
