@@ -59,8 +59,8 @@ def as_parameters(features):
     """Return the three parameters that say the same of X without names."""
     parameters = {"keep_features": features.kept if features.kept.any() else None}
     if features.given:
-        labels, _ = _with_kept_alone(features)
-        parameters |= {"feature_groups": labels, "group_weights": features.weights}
+        labels, weights = _with_kept_alone(features)
+        parameters |= {"feature_groups": labels, "group_weights": weights}
     return parameters
 
 
