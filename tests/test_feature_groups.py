@@ -23,7 +23,9 @@ from skl1inf import (
 )
 from skl1inf.datasets import _generator as generator
 from skl1inf.datasets import make_expression
+from skl1inf.estimators import _blocks
 from skl1inf.estimators._base import prepare
+from skl1inf.estimators._blocks import ColumnBlocks
 from skl1inf.estimators._elimination import backward_elimination
 from skl1inf.estimators._features import FeatureGroups
 from skl1inf.estimators._group_weights import balanced_weights
@@ -269,6 +271,35 @@ def test_copies_and_constant_columns_do_not_count_in_the_size():
     assert weights[0] == pytest.approx(3.0)
     assert weights[1] == 1.0
     assert 1.0 < weights[2] < 3.0
+
+
+@pytest.mark.parametrize("as_matrix", [sparse.csr_array, sparse.csc_array])
+def test_default_weights_of_a_sparse_matrix(as_matrix):
+    groups = {"feature_groups": [[30, 2, 5], [9, 4], list(range(10, 20))]}
+    data = np.where(np.abs(X) > 1, X, 0.0)
+    dense = quick(max_iter=1, **groups).fit(data, y).group_weights_
+    thin = quick(max_iter=1, **groups).fit(as_matrix(data), y).group_weights_
+    np.testing.assert_allclose(thin, dense, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_together", [1, 3, 7, 1000])
+def test_columns_of_many_groups_are_fetched_together(n_together, monkeypatch):
+    monkeypatch.setattr(_blocks, "_BLOCK", n_together * len(X))
+    fetched = []
+
+    def columns(index):
+        fetched.append(len(index))
+        return X[:, index]
+
+    groups = np.split(np.random.default_rng(0).permutation(40), [2, 5, 7, 20, 24, 38])
+    blocks = ColumnBlocks(columns, groups, len(X))
+    for group in groups:
+        np.testing.assert_array_equal(blocks(group), X[:, group])
+    assert sum(fetched) == 40
+    assert max(fetched) < n_together + 14  # the last group of a block may pass the end
+    assert len(fetched) <= min(len(groups), 40 // n_together + 1)
+    for group in groups[::-1]:
+        np.testing.assert_array_equal(blocks(group), X[:, group])
 
 
 # What is selected ----------------------------------------------------------------

@@ -6,6 +6,7 @@ from numbers import Integral, Number
 
 import numpy as np
 
+from ._blocks import ColumnBlocks
 from ._group_weights import default_weights
 
 # The label of a feature that is always kept.
@@ -137,6 +138,9 @@ class FeatureGroups:
         if not np.isnan(self.weights).any():
             return self
         groups = self._members(~constant)
+        several = [group for group in groups if len(group) > 1]
+        if several:
+            columns = ColumnBlocks(columns, several, len(sample_weight))
         default = default_weights(groups, columns, sample_weight, degrees)
         given = np.where(np.isnan(self.weights), default, self.weights)
         return replace(self, weights=given)
