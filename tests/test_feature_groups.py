@@ -23,8 +23,11 @@ from skl1inf import (
 )
 from skl1inf.datasets import _generator as generator
 from skl1inf.datasets import make_expression
+from skl1inf.estimators import _blocks
 from skl1inf.estimators._base import prepare
+from skl1inf.estimators._blocks import ColumnBlocks
 from skl1inf.estimators._elimination import backward_elimination
+from skl1inf.estimators._features import FeatureGroups
 from skl1inf.estimators._group_weights import balanced_weights, degrees_of_freedom
 from skl1inf.network._network import Network
 from skl1inf.network._objective import Objective, loss_and_gradient
@@ -104,6 +107,43 @@ def test_weights_by_name_or_in_the_order_of_the_groups():
     assert in_order.group_weights_[:3].tolist() == [2.0, 3.0, 1.0]
 
 
+def test_a_kept_feature_alone_in_a_group_has_a_weight_that_does_not_count():
+    labels = np.append(0, 1 + np.arange(39) // 13)
+    by_order = {"feature_groups": labels, "group_weights": [9.0, 1.0, 2.0, 3.0]}
+    by_name = {
+        "feature_groups": {str(g): np.flatnonzero(g == labels) for g in range(4)},
+        "group_weights": {"3": 3.0, "2": 2.0, "1": 1.0, "0": 9.0},
+    }
+    for params in (by_order, by_name):
+        selector = quick(keep_features=[0], max_iter=2, **params).fit(X, y)
+        assert selector.group_names_.astype(int).tolist() == [1, 2, 3]
+        assert selector.group_weights_.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_names_are_looked_up_once():
+    """Reading groups by name takes a number of comparisons linear in the features."""
+    compared = []
+
+    class Name(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            compared.append(other)
+            return str.__eq__(self, other)
+
+    names = np.array([Name(f"gene {j}") for j in range(500)], dtype=object)
+    lists = [[f"gene {j}", f"gene {j + 1}"] for j in range(0, 500, 2)]
+    groups = FeatureGroups.read(lists, None, None, 500, names)
+    np.testing.assert_array_equal(groups.labels, np.arange(500) // 2)
+    assert len(compared) < 3 * 500
+
+
+def test_a_name_of_several_features_is_refused():
+    names = np.array(["a", "b", "a"], dtype=object)
+    with pytest.raises(ValueError, match="'a', but 2 features of X"):
+        FeatureGroups.read([["a", "b"]], None, None, 3, names)
+
+
 def test_a_heavy_group_is_not_selected():
     weights = np.ones(20)
     weights[0] = 1000.0
@@ -126,12 +166,20 @@ REFUSED = [
     ({"feature_groups": {"p": "gene 0"}}, "list of names or indices"),
     ({"feature_groups": [0, 1]}, "2 labels, but X has n_features=40"),
     ({"feature_groups": [None, *range(39)]}, "missing label"),
+    ({"feature_groups": [1, "1", *range(2, 40)]}, "all strings or all numbers"),
+    ({"feature_groups": PAIRS[:, np.newaxis]}, r"shape \(40, 1\) .* one dimension"),
+    (
+        {"feature_groups": pd.Series([(g, g) for g in PAIRS.tolist()])},
+        r"label \(0, 0\), which is neither a string nor a number",
+    ),
     ({"feature_groups": [[0, 1], [1, 2]]}, r"X.assign\(.*'gene 1'"),
     ({"feature_groups": {"gene 3": [0, 1]}}, "rename the group"),
     ({"feature_groups": PAIRS, "keep_features": [3]}, "'gene 3', .* group 1 "),
     ({"feature_groups": PAIRS, "group_weights": [1.0]}, "1 weights, .* 20 groups"),
     ({"feature_groups": PAIRS, "group_weights": np.zeros(20)}, "positive"),
     ({"feature_groups": PAIRS, "group_weights": ["a"] * 20}, "numbers"),
+    ({"feature_groups": PAIRS, "group_weights": [1e-200] * 20}, "positive, .* 1.2e-38"),
+    ({"feature_groups": PAIRS, "group_weights": [1e200] * 20}, "positive, .* 3.4e"),
     ({"feature_groups": PAIRS, "group_weights": {"z": 1.0}}, "'z', which is no group"),
     ({"group_weights": [1.0]}, "None where feature_groups is None"),
     ({"feature_groups": PAIRS, "max_features": 1}, "max_features=1 is too small"),
@@ -244,6 +292,35 @@ def test_copies_and_constant_columns_do_not_count_in_the_size():
     assert weights[0] == pytest.approx(3.0)
     assert weights[1] == 1.0
     assert 1.0 < weights[2] < 3.0
+
+
+@pytest.mark.parametrize("as_matrix", [sparse.csr_array, sparse.csc_array])
+def test_default_weights_of_a_sparse_matrix(as_matrix):
+    groups = {"feature_groups": [[30, 2, 5], [9, 4], list(range(10, 20))]}
+    data = np.where(np.abs(X) > 1, X, 0.0)
+    dense = quick(max_iter=1, **groups).fit(data, y).group_weights_
+    thin = quick(max_iter=1, **groups).fit(as_matrix(data), y).group_weights_
+    np.testing.assert_allclose(thin, dense, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_together", [1, 3, 7, 1000])
+def test_columns_of_many_groups_are_fetched_together(n_together, monkeypatch):
+    monkeypatch.setattr(_blocks, "_BLOCK", n_together * len(X))
+    fetched = []
+
+    def columns(index):
+        fetched.append(len(index))
+        return X[:, index]
+
+    groups = np.split(np.random.default_rng(0).permutation(40), [2, 5, 7, 20, 24, 38])
+    blocks = ColumnBlocks(columns, groups, len(X))
+    for group in groups:
+        np.testing.assert_array_equal(blocks(group), X[:, group])
+    assert sum(fetched) == 40
+    assert max(fetched) < n_together + 14  # the last group of a block may pass the end
+    assert len(fetched) <= min(len(groups), 40 // n_together + 1)
+    for group in groups[::-1]:
+        np.testing.assert_array_equal(blocks(group), X[:, group])
 
 
 # What is selected ----------------------------------------------------------------

@@ -37,6 +37,11 @@ def make_problem(seed, n_features=16, n_groups=6, n_targets=3, n_kept=2):
     return X, Y, labels, rng.uniform(0.5, 3, n_groups), kept
 
 
+def with_kept(weights, kept):
+    """Return weights also for the kept features, whose groups come last."""
+    return np.append(weights, np.full(len(kept), 9.0))  # which do not count
+
+
 def in_groups(values, labels, operation, n_groups):
     """Reduce the values of the rows of every group."""
     return np.array([operation(values[labels == g]) for g in range(n_groups)])
@@ -118,7 +123,7 @@ def test_objective_agrees_with_an_interior_point_method(seed):
         fit_intercept=fit_intercept,
         positive=positive,
         feature_groups=labels,
-        group_weights=weights,
+        group_weights=with_kept(weights, kept),
         keep_features=kept,
         tol=1e-10,
     )
@@ -146,17 +151,18 @@ def test_kept_features_are_eliminated_as_by_regressing_them_out(container, preco
     X, Y, labels, weights, kept = make_problem(0, n_kept=3)
     X[X < 0] = 0
     X[:, kept[2]] = 2 * X[:, kept[0]] - X[:, kept[1]]
-    options = {"radius": 1.5, "tol": 1e-12, "group_weights": weights}
+    options = {"radius": 1.5, "tol": 1e-12}
     model = L1InfMultiTaskRegressor(
         feature_groups=labels, keep_features=kept, precompute=precompute, **options
-    ).fit(container(X), Y)
+    )
+    model.set_params(group_weights=with_kept(weights, kept)).fit(container(X), Y)
     rest = np.setdiff1d(np.arange(X.shape[1]), kept)
     K = X[:, kept]
     out = LinearRegression().fit(K, np.column_stack([X[:, rest], Y]))
     residual = np.column_stack([X[:, rest], Y]) - out.predict(K)
-    expected = L1InfMultiTaskRegressor(feature_groups=labels[rest], **options).fit(
-        residual[:, : len(rest)], residual[:, len(rest) :]
-    )
+    expected = L1InfMultiTaskRegressor(
+        feature_groups=labels[rest], group_weights=weights, **options
+    ).fit(residual[:, : len(rest)], residual[:, len(rest) :])
     assert_allclose(model.coef_[:, rest], expected.coef_, rtol=0, atol=1e-6)
     free = LinearRegression().fit(K, Y - X[:, rest] @ model.coef_[:, rest].T)
     prediction = free.predict(K) + X[:, rest] @ model.coef_[:, rest].T
@@ -236,7 +242,7 @@ def test_forms_of_groups_and_kept_features_agree():
     frame = pd.DataFrame(X, columns=[f"gene {j}" for j in range(X.shape[1])])
     members = [np.flatnonzero(labels == g) for g in range(3)]
     forms = [
-        (X, labels, [2.0, 1.0, 0.5], kept),
+        (X, labels, with_kept([2.0, 1.0, 0.5], kept), kept),
         (X, members, [2.0, 1.0, 0.5], np.isin(np.arange(X.shape[1]), kept)),
         (
             frame,
@@ -265,11 +271,53 @@ def test_forms_of_groups_and_kept_features_agree():
         assert_allclose(model, models[0], rtol=0, atol=1e-9)
 
 
+def test_names_and_weights_of_the_groups_are_those_of_the_fit():
+    X, Y, labels, weights, kept = make_problem(3)
+    default = {"feature_groups": labels, "keep_features": kept}
+    for model in (L1InfMultiTaskRegressor(2.0), L1InfMultiTaskRegressorCV(radii=[2.0])):
+        model.set_params(standardize_targets=True, tol=1e-10, **default).fit(X, Y)
+        assert_array_equal(model.group_names_, np.arange(6))
+        explicit = L1InfMultiTaskRegressor(2.0, standardize_targets=True, tol=1e-10)
+        explicit.set_params(
+            group_weights=with_kept(model.group_weights_, kept), **default
+        )
+        assert_allclose(explicit.fit(X, Y).coef_, model.coef_, rtol=0, atol=1e-9)
+        model.set_params(group_weights=with_kept(weights, kept)).fit(X, Y)
+        assert_array_equal(model.group_weights_, weights)
+        model.set_params(feature_groups=None, group_weights=None).fit(X, Y)
+        assert not hasattr(model, "group_names_")
+        assert not hasattr(model, "group_weights_")
+
+
+def test_default_weights_of_a_sparse_matrix():
+    X, Y, labels, _, kept = make_problem(8)
+    X[np.abs(X) < 0.7] = 0
+    for keep in (None, kept):
+        dense, thin = (
+            L1InfMultiTaskRegressor(feature_groups=labels, keep_features=keep)
+            .fit(container(X), Y)
+            .group_weights_
+            for container in (np.asarray, sparse.csr_array)
+        )
+        assert_allclose(thin, dense, rtol=1e-9)
+    # What the kept features explain does not count.
+    K = X[:, kept] - X[:, kept].mean(axis=0)
+    rest = np.delete(X, kept, axis=1)
+    rest -= K @ np.linalg.lstsq(K, rest - rest.mean(axis=0))[0]
+    Y = Y - K @ np.linalg.lstsq(K, Y - Y.mean(axis=0))[0]
+    model = L1InfMultiTaskRegressor(feature_groups=np.delete(labels, kept))
+    assert_allclose(model.fit(rest, Y).group_weights_, dense, rtol=1e-9)
+
+
 def test_weights_are_relative_to_the_radius():
     X, Y, labels, weights, kept = make_problem(5)
     options = {"feature_groups": labels, "keep_features": kept, "tol": 1e-12}
-    model = L1InfMultiTaskRegressor(2.0, group_weights=weights, **options).fit(X, Y)
-    doubled = L1InfMultiTaskRegressor(4.0, group_weights=2 * weights, **options)
+    model = L1InfMultiTaskRegressor(
+        2.0, group_weights=with_kept(weights, kept), **options
+    ).fit(X, Y)
+    doubled = L1InfMultiTaskRegressor(
+        4.0, group_weights=with_kept(2 * weights, kept), **options
+    )
     assert_allclose(doubled.fit(X, Y).coef_, model.coef_, rtol=0, atol=1e-6)
     assert_allclose(2 * doubled.alpha_, model.alpha_, rtol=1e-6)
 
@@ -289,7 +337,11 @@ def test_float32_is_kept(container):
     X, Y, labels, weights, kept = make_problem(7)
     X = X.astype(np.float32)
     model = L1InfMultiTaskRegressor(
-        2.0, feature_groups=labels, group_weights=weights, keep_features=kept, tol=1e-5
+        2.0,
+        feature_groups=labels,
+        group_weights=with_kept(weights, kept),
+        keep_features=kept,
+        tol=1e-5,
     ).fit(container(X), Y)
     assert model.coef_.dtype == model.intercept_.dtype == np.float32
     rest = labels < len(weights)
@@ -321,7 +373,7 @@ def test_automatic_radii_are_norms_and_gaps_bound_the_error(positive):
     s = np.arange(1.0, len(X) + 1)
     options = {
         "feature_groups": labels,
-        "group_weights": weights,
+        "group_weights": with_kept(weights, kept),
         "keep_features": kept,
         "positive": positive,
         "standardize_targets": False,
@@ -347,7 +399,7 @@ def test_cross_validation_agrees_with_explicit_fits():
     folds = list(KFold(5).split(X))
     options = {
         "feature_groups": labels,
-        "group_weights": weights,
+        "group_weights": with_kept(weights, kept),
         "keep_features": kept,
         "tol": 1e-10,
         "standardize_targets": False,
@@ -358,7 +410,7 @@ def test_cross_validation_agrees_with_explicit_fits():
             given = dict(options)
             if fold == 0:
                 given["keep_features"] = kept[1:]
-                given["group_weights"] = np.insert(weights, 6, 1e6)
+                given["group_weights"] = np.append(weights, [1e6, 9.0])
             single = L1InfMultiTaskRegressor(radius, **given).fit(X[train], Y[train])
             mse = ((Y[test] - single.predict(X[test])) ** 2).mean()
             assert_allclose(search.mse_path_[k, fold], mse, rtol=1e-6)

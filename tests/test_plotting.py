@@ -616,6 +616,20 @@ def test_pictures_take_for_numbers_what_the_selectors_do(cls):
         cls(matrix, target=target).plot()
 
 
+def test_pictures_show_the_times_of_a_survival_target():
+    rng = np.random.default_rng(0)
+    matrix = rng.standard_normal((30, 4))
+    y = np.empty(30, dtype=[("event", bool), ("time", float)])
+    y["event"], y["time"] = np.arange(30) % 3 > 0, rng.exponential(size=30) + 0.1
+    selector = L1InfFeatureSelector(max_iter=2, random_state=0).fit(matrix, y)
+    latent = LatentSpaceDisplay.from_estimator(selector, matrix, y)
+    assert_array_equal(latent.points_[0].get_array(), y["time"])
+    assert latent.colorbar_ is not None
+    heatmap = ExpressionHeatmapDisplay.from_estimator(selector, matrix, y)
+    assert_array_equal(heatmap.samples_, np.argsort(y["time"]))
+    assert heatmap.target_colorbar_ is not None
+
+
 def test_heatmap_of_the_best_ranked(expression):
     X, y, selector = expression
     display = ExpressionHeatmapDisplay.from_estimator(
@@ -708,6 +722,7 @@ def test_bad_radius():
         (lambda y: y[:-1], ValueError, "inconsistent numbers of samples"),
         (lambda y: np.full(len(y), np.nan), ValueError, "Input y contains NaN"),
         (lambda y: np.zeros((len(y), 2)), ValueError, "y should be a 1d array"),
+        (lambda y: np.zeros(len(y), "f8,f8"), ValueError, "y has the fields 'f0'"),
         (
             lambda y: np.array([1, *y[1:]], object),
             TypeError,

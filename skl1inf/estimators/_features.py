@@ -1,10 +1,12 @@
 """Groups of features and kept features, as users give them and as arrays."""
 
 from dataclasses import dataclass, replace
-from numbers import Integral
+from functools import cached_property
+from numbers import Integral, Number
 
 import numpy as np
 
+from ._blocks import ColumnBlocks
 from ._group_weights import default_weights
 
 # The label of a feature that is always kept.
@@ -75,10 +77,11 @@ class FeatureGroups:
             return cls._of_singles(kept, columns)
         groups, names = _read_groups(feature_groups, columns)
         _check_kept_apart(groups, names, kept, columns)
+        weights = _read_weights(group_weights, names)
         # A kept feature may be alone in a group, which is none then.
         left = [i for i, group in enumerate(groups) if not kept[group].any()]
         groups, names = [groups[i] for i in left], [names[i] for i in left]
-        weights = _read_weights(group_weights, names)
+        weights = weights[left]
         if _is_listed(feature_groups):
             groups, names = _with_singles(groups, names, kept, columns)
         labels = np.full(n_features, KEPT)
@@ -135,6 +138,9 @@ class FeatureGroups:
         if not np.isnan(self.weights).any():
             return self
         groups = self._members(~constant)
+        several = [group for group in groups if len(group) > 1]
+        if several:
+            columns = ColumnBlocks(columns, several, len(sample_weight))
         default = default_weights(groups, columns, sample_weight, degrees)
         given = np.where(np.isnan(self.weights), default, self.weights)
         return replace(self, weights=given)
@@ -216,13 +222,21 @@ class Columns:
                 f"{parameter} has the name {name!r}, but X has no names, or other "
                 "ones than strings: pass indices, or a data frame."
             )
-        (found,) = np.nonzero(self.names == name)
+        found = self._places.get(name, [])
         if len(found) != 1:
             times = "no feature" if len(found) == 0 else f"{len(found)} features"
             raise ValueError(
                 f"{parameter} has the name {name!r}, but {times} of X has that name."
             )
-        return int(found[0])
+        return found[0]
+
+    @cached_property
+    def _places(self):
+        """The indices of the features of every name."""
+        places = {}
+        for index, name in enumerate(self.names):
+            places.setdefault(name, []).append(index)
+        return places
 
     def name(self, index):
         """Return the name of a feature, as `get_feature_names_out` gives it."""
@@ -295,22 +309,42 @@ def _is_scalar(item):
 
 
 def _groups_of_labels(labels, columns):
+    shape = getattr(labels, "shape", (None,))
+    if len(shape) != 1:
+        raise ValueError(
+            f"feature_groups of shape {shape} must have one dimension: a label for "
+            "every feature."
+        )
     labels = list(labels)
     if len(labels) != columns.n_features:
         raise ValueError(
             f"feature_groups has {len(labels)} labels, but X has n_features="
             f"{columns.n_features}. A list of groups is a list of lists."
         )
-    if any(_is_missing(label) for label in labels):
-        raise ValueError("feature_groups has a missing label.")
-    try:
-        names, codes = np.unique(np.asarray(labels), return_inverse=True)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "feature_groups must have labels that are all strings or all numbers."
-        ) from error
+    _check_labels(labels)
+    names, codes = np.unique(np.asarray(labels), return_inverse=True)
     groups = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes)))
     return groups[:-1], names.tolist()
+
+
+def _check_labels(labels):
+    """Refuse labels that numpy would merge, or cannot sort."""
+    nested = [label for label in labels if not _is_scalar(label)]
+    if nested:
+        raise ValueError(
+            f"feature_groups has the label {nested[0]!r}, which is neither a string "
+            "nor a number."
+        )
+    if any(_is_missing(label) for label in labels):
+        raise ValueError("feature_groups has a missing label.")
+    # As an array, 1 and "1" would be one label.
+    if not any(
+        all(isinstance(label, types) for label in labels)
+        for types in (str, (Number, np.bool_))
+    ):
+        raise ValueError(
+            "feature_groups must have labels that are all strings or all numbers."
+        )
 
 
 def _is_missing(label):
@@ -402,6 +436,10 @@ def _read_weights(group_weights, names):
         weights[index] = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError("group_weights must be numbers, one a group.") from error
-    if not (np.isfinite(weights[index]) & (weights[index] > 0)).all():
-        raise ValueError("group_weights must be positive and finite.")
+    # The encoder is trained in single precision.
+    low, high = np.finfo(np.float32).tiny, np.finfo(np.float32).max
+    if not ((weights[index] >= low) & (weights[index] <= high)).all():
+        raise ValueError(
+            f"group_weights must be positive, finite, and from {low:.2g} to {high:.2g}."
+        )
     return weights

@@ -59,6 +59,13 @@ class L1InfLinearModel(
         )
         return X, y, sample_weight, features
 
+    def _set_groups(self, features):
+        """Set the names and weights of the groups, where there are any."""
+        for name in ("group_names_", "group_weights_"):
+            self.__dict__.pop(name, None)  # of an earlier fit
+        if features.given:
+            self.group_names_, self.group_weights_ = features.names, features.weights
+
     def predict(self, X: ArrayLike | sparray | spmatrix) -> np.ndarray:
         """Predict the targets.
 
@@ -182,6 +189,14 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
 
     n_iter_ : int
         Number of steps taken.
+
+    group_names_ : ndarray of shape (n_groups,)
+        The groups: labels, keys of the dict, or "group 0", "group 1", ..., then the
+        names of the features on no list. Only where `feature_groups` is given, as the
+        next one.
+
+    group_weights_ : ndarray of shape (n_groups,)
+        The weights of the groups.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -321,8 +336,10 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
         X, y, sample_weight, features = self._validate(X, y, sample_weight)
         y, scale = scale_targets(y, sample_weight, self.standardize_targets)
         loss = open_loss(X, y, sample_weight, self.fit_intercept, features.kept)
-        ball = make_ball(weighted_features(features, loss), self.positive)
+        features = weighted_features(features, loss)
+        ball = make_ball(features, self.positive)
         validate_data(self, X_as_given, skip_check_array=True)  # names and number
+        self._set_groups(features)
         solver = Solver(loss, precompute=self.precompute, dtype=X.dtype)
         attributes = partial(fitted_attributes, solver, scale)
         context = self._init_callback_context(max_subtasks=None)

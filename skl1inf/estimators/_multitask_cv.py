@@ -144,6 +144,14 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
     n_iter_ : int
         Number of steps taken at `radius_`.
 
+    group_names_ : ndarray of shape (n_groups,)
+        The groups: labels, keys of the dict, or "group 0", "group 1", ..., then the
+        names of the features on no list. Only where `feature_groups` is given, as the
+        next one.
+
+    group_weights_ : ndarray of shape (n_groups,)
+        The weights of the groups.
+
     n_features_in_ : int
         Number of features seen during `fit`.
 
@@ -263,6 +271,7 @@ class L1InfMultiTaskRegressorCV(L1InfLinearModel):
         loss = open_loss(X, scaled, sample_weight, self.fit_intercept, features.kept)
         features = weighted_features(features, loss)
         validate_data(self, X_as_given, skip_check_array=True)  # names and number
+        self._set_groups(features)
         context = self._init_callback_context(max_subtasks=None)
         with Progress(self, context, data).task(self._fitted_model) as progress:
             losses = self._losses_of_folds(loss, folds, len(y))

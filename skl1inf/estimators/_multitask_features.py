@@ -27,7 +27,11 @@ def weighted_features(features, loss):
     root = loss.root[:, None]
 
     def columns(index):
-        return loss.columns(index).times(np.eye(len(index))) / root
+        # The weights do not depend on the means, so that only the kept features count.
+        array = loss.matrix.columns(index)
+        if loss.kept is None:
+            return array
+        return loss.kept.remove(root * (array - loss.X_mean[index])) / root
 
     degrees = 1.0  # if there is nothing to explain
     if loss.null_value > 0:
@@ -59,8 +63,8 @@ def as_parameters(features):
     """Return the three parameters that say the same of X without names."""
     parameters = {"keep_features": features.kept if features.kept.any() else None}
     if features.given:
-        labels, _ = _with_kept_alone(features)
-        parameters |= {"feature_groups": labels, "group_weights": features.weights}
+        labels, weights = _with_kept_alone(features)
+        parameters |= {"feature_groups": labels, "group_weights": weights}
     return parameters
 
 

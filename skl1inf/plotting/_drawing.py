@@ -9,7 +9,8 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from ..targets import are_numbers, as_array
+from ..targets import TARGETS, are_numbers, as_array
+from ..targets._reading import is_structured
 
 # The palette of Okabe and Ito, "Color universal design" (2008), which people with any
 # of the usual colour vision deficiencies can tell apart.
@@ -218,8 +219,9 @@ def legend_above(ax, handles, labels, bottom=0.06):
 def encode_target(y):
     """Return `y` as an array of numbers with its classes.
 
-    The rule is that of the selectors: floating-point numbers are numbers and everything
-    else is classes. Then the numbers are indices of classes.
+    The rule is that of the selectors: floating-point numbers are numbers, and so are
+    the times of a structured array of events and times. Everything else is classes.
+    Then the numbers are indices of classes.
 
     Parameters
     ----------
@@ -233,6 +235,8 @@ def encode_target(y):
     classes : ndarray of shape (n_classes,) or None
         The class labels, None for numbers.
     """
+    if is_structured(y):
+        return TARGETS["survival"].check(y)["time"], None
     numbers, y = are_numbers(y), column_or_1d(as_array(y))
     if numbers:
         return y, None

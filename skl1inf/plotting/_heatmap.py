@@ -46,7 +46,8 @@ class ExpressionHeatmapDisplay:
         The features to draw, with finite entries.
 
     target : array-like of shape (n_samples,), default=None
-        What orders the samples: floating-point numbers, or classes of any other type.
+        What orders the samples: floating-point numbers, the times of a structured
+        array of events and times, or classes of any other type.
 
     ranking : ndarray of shape (n_features,), default=None
         Ranks that say which features to name where there are too many, 1 the best.
@@ -240,8 +241,8 @@ class ExpressionHeatmapDisplay:
             The samples, with all the features seen during fit.
 
         y : array-like of shape (n_samples,), default=None
-            What orders the samples: floating-point numbers, or classes of any other
-            type.
+            What orders the samples: floating-point numbers, the times of a structured
+            array of events and times, or classes of any other type.
 
         max_features : int, default=None
             Draw at most so many of the selected features, the best ranked. None: all.

@@ -41,7 +41,8 @@ class LatentSpaceDisplay:
         The latent code of the samples.
 
     target : array-like of shape (n_samples,), default=None
-        What colours the samples: floating-point numbers, or classes of any other type.
+        What colours the samples: floating-point numbers, the times of a structured
+        array of events and times, or classes of any other type.
 
     Attributes
     ----------
@@ -187,8 +188,8 @@ class LatentSpaceDisplay:
             The samples, with all the features seen during fit.
 
         y : array-like of shape (n_samples,), default=None
-            What colours the samples: floating-point numbers, or classes of any other
-            type.
+            What colours the samples: floating-point numbers, the times of a structured
+            array of events and times, or classes of any other type.
 
         scatter_kw : dict, default=None
             Keywords for the points, passed to :meth:`matplotlib.axes.Axes.scatter`.
