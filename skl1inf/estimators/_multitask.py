@@ -256,7 +256,7 @@ class L1InfMultiTaskRegressor(L1InfLinearModel):
     Groups of ten features are used whole or not at all:
 
     >>> groups = np.arange(100) // 10
-    >>> model = L1InfMultiTaskRegressor(radius=2.5, feature_groups=groups).fit(X, Y)
+    >>> model = L1InfMultiTaskRegressor(radius=2, feature_groups=groups).fit(X, Y)
     >>> np.unique(groups[model.coef_.any(axis=0)])
     array([0])
     """
