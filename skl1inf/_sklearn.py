@@ -13,6 +13,9 @@ from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures,
 )
 
+# Takes rows or columns of arrays, frames and sparse matrices alike.
+from sklearn.utils import _safe_indexing
+
 # How many threads OpenMP is allowed, which follows containers and threadpoolctl.
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
@@ -28,9 +31,13 @@ from sklearn.utils._param_validation import (
 # Refuses metadata that nobody has asked for, with scikit-learn's message.
 from sklearn.utils.metadata_routing import _raise_for_params
 
-# Cuts per-sample arguments of an inner fit to the samples of a fold; and validates
-# weights, with scikit-learn's messages.
-from sklearn.utils.validation import _check_method_params, _check_sample_weight
+# Cuts per-sample arguments of an inner fit to the samples of a fold; validates weights,
+# with scikit-learn's messages; and counts the columns of whatever X is.
+from sklearn.utils.validation import (
+    _check_method_params,
+    _check_sample_weight,
+    _num_features,
+)
 
 __all__ = [
     "HasMethods",
@@ -41,8 +48,10 @@ __all__ = [
     "_check_sample_weight",
     "_fit_and_score",
     "_fit_context",
+    "_num_features",
     "_openmp_effective_n_threads",
     "_raise_for_params",
+    "_safe_indexing",
     "_warn_or_raise_about_fit_failures",
     "validate_params",
 ]

@@ -345,7 +345,7 @@ def test_one_or_several_targets_keep_their_shape(data):
     assert two.shape == (90, 2)
 
 
-def test_probabilities_are_modest_where_nothing_can_be_learnt():
+def test_probabilities_are_not_certain_where_nothing_can_be_learnt():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((60, 500)), rng.integers(0, 2, 60)
     model = L1InfClassifier(random_state=0).fit(X, y)

@@ -276,14 +276,16 @@ class PreparedData:
         from ..network import Problem
 
         groups = self.groups
-        plain = L1InfBall()
-        grouped = GroupedBall(groups.labels, groups.weights, reach=_REACH)
+        if groups.plain:
+            ball = L1InfBall()
+        else:
+            ball = GroupedBall(groups.labels, groups.weights, reach=_REACH)
         return Problem(
             self.data.matrix,
             self.target,
             self.scaling.mean,
             self.scaling.inverse,
-            plain if groups.plain else grouped,
+            ball,
         )
 
     def encoder(self, trained):

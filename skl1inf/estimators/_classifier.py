@@ -50,8 +50,7 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
 
     decoder_weights_ : ndarray of shape (n_features, n_classes)
         The weights of the decoder, zero for features that are not selected. Only where
-        `reconstruction_weight` is above 0, as
-        the next.
+        `reconstruction_weight` is above 0, as the next.
 
     decoder_intercept_ : ndarray of shape (n_features,)
         The biases of the decoder.

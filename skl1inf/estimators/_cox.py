@@ -48,8 +48,7 @@ class L1InfCoxRegressor(L1InfPredictor):
 
     decoder_weights_ : ndarray of shape (n_features, 1)
         The weights of the decoder, zero for features that are not selected. Only where
-        `reconstruction_weight` is above 0, as
-        the next.
+        `reconstruction_weight` is above 0, as the next.
 
     decoder_intercept_ : ndarray of shape (n_features,)
         The biases of the decoder.

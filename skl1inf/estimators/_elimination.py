@@ -89,7 +89,8 @@ class _Elimination:
 
     def __init__(self, problem, responses, units):
         self.problem, self.responses, self.units = problem, responses, units
-        self.fixed = self._columns(np.flatnonzero(units.kept))
+        kept = np.flatnonzero(units.kept)
+        self.fixed = self._columns(kept) if len(kept) else None
         self.eliminated = {}  # selections often have the same best features
 
     def look_for(self, important, interactions):

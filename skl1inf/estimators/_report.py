@@ -6,18 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse, sparray, spmatrix
 from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss, recall_score, roc_auc_score
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import (
-    Bunch,
-    _safe_indexing,
-    check_consistent_length,
-    column_or_1d,
-)
+from sklearn.utils import Bunch, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _num_features
 
+from .._sklearn import _num_features, _safe_indexing
 from ..targets import as_array
 
 # The number of equal bins of the confidence in which it is compared with the accuracy.
@@ -195,14 +190,15 @@ def _summary(folds, y, classes, pd):
 
 def _scores(y, probabilities, classes):
     """Return the figures of a fold."""
-    best = probabilities.argmax(axis=1)
-    right = classes[best] == y
-    recalls = [np.mean(right[y == label]) for label in classes if (y == label).any()]
+    best = classes[probabilities.argmax(axis=1)]
     return {
-        "balanced accuracy": np.mean(recalls),
+        # Of the classes that the fold has: the balanced accuracy, without its warning.
+        "balanced accuracy": recall_score(
+            y, best, labels=np.unique(y), average="macro"
+        ),
         "AUC": _area(y, probabilities, classes),
         "log-loss": log_loss(y, probabilities, labels=classes),
-        "calibration error": calibration_error(right, probabilities.max(axis=1)),
+        "calibration error": calibration_error(best == y, probabilities.max(axis=1)),
     }
 
 
