@@ -9,8 +9,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from ..targets import TARGETS, are_numbers, as_array
-from ..targets._reading import is_structured
+from ..targets import TARGETS, are_numbers, as_array, is_structured
 
 # The palette of Okabe and Ito, "Color universal design" (2008), which people with any
 # of the usual colour vision deficiencies can tell apart.
