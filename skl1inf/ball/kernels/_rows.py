@@ -112,16 +112,26 @@ def measure(Y, start, stop, theta, line, peaked, weighted, room):
     return highest if finite else np.inf
 
 
+@inlined
+def clip_row(Y, i, top, out):
+    """Clip a row at a level."""
+    zero = Y.dtype.type(0)
+    if top > zero:
+        for j in range(Y.shape[1]):
+            entry = Y[i, j] if Y[i, j] < top else top
+            out[i, j] = entry if entry > -top else -top
+    else:
+        for j in range(Y.shape[1]):
+            out[i, j] = zero
+
+
 @kernel(fastmath=FINITE)
 def clip(Y, start, stop, level, out):
-    """Clip the rows at their levels."""
-    zero = Y.dtype.type(0)
-    for i in range(start, stop):
-        top = level[i]
-        if top > zero:
-            for j in range(Y.shape[1]):
-                entry = Y[i, j] if Y[i, j] < top else top
-                out[i, j] = entry if entry > -top else -top
-        else:
-            for j in range(Y.shape[1]):
-                out[i, j] = zero
+    """Clip the rows at their levels; out may be Y."""
+    # Of two arrays LLVM does not know that they are one, and gives up its vectors.
+    if Y.ctypes.data == out.ctypes.data:
+        for i in range(start, stop):
+            clip_row(out, i, level[i], out)
+    else:
+        for i in range(start, stop):
+            clip_row(Y, i, level[i], out)
