@@ -78,7 +78,8 @@ def above_in_piece(_, Y, i, start, stop, level, base):
             above = builder.fcmp_ordered(">", magnitudes, level)
             over = builder.fsub(magnitudes, base)
             over = builder.select(above, over, to.zeros)
-            builder.store(builder.fadd(builder.load(part), over, flags=list(FINITE)), part)
+            over = builder.fadd(builder.load(part), over, flags=list(FINITE))
+            builder.store(over, part)
             count = builder.ctpop(to.mask(above))
             builder.store(builder.add(builder.load(number), count), number)
             # Floats >= 0 have the order of their bits: see `bits` in _compile.py.

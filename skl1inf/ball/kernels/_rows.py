@@ -13,11 +13,9 @@ from ._levels import (
     SUMS,
     VISIT,
     base_of,
-    cost_of,
     eps_of,
-    first_tangent,
-    guess_level,
     list_visits,
+    set_first_tangents,
     update,
 )
 from ._members import extent
@@ -34,12 +32,13 @@ BLOCK = 8192
 
 @inlined
 def row_sum(Y, g, weighted):
-    """Sum of the magnitudes: what does not fill a chunk comes first."""
+    """Sum of the magnitudes: the first piece is what the others leave."""
     i, start, end = extent(weighted, g, Y.shape[1])
-    stop, total = start + (end - start) % CHUNK, 0.0
-    while stop <= end:
-        total += add_magnitudes(Y, i, start, stop)
+    stop = start + (end - start) % CHUNK
+    total = add_magnitudes(Y, i, start, stop)
+    while stop < end:
         start, stop = stop, stop + CHUNK
+        total += add_magnitudes(Y, i, start, stop)
     return total
 
 
@@ -55,17 +54,26 @@ def row_largest(Y, g, weighted):
 
 
 @inlined
-def row_above(Y, g, level, base, weighted):
-    """Sum, number and distance of a row, in float64."""
+def piece_above(Y, i, start, stop, level, near):
+    """add_above with the level as the base, or 0 if not `near`."""
+    # The former takes a step less where it's compiled for itself.
+    if near:
+        return add_above(Y, i, start, stop, level, level)
+    return add_above(Y, i, start, stop, level, Y.dtype.type(0))
+
+
+@inlined
+def row_above(Y, g, level, near, weighted):
+    """piece_above of a row."""
     i, start, end = extent(weighted, g, Y.shape[1])
-    stop, total, count = start + (end - start) % CHUNK, 0.0, 0.0
-    nearest = np.inf
-    while stop <= end:
-        part, number, distance = add_above(Y, i, start, stop, level, base)
+    stop = start + (end - start) % CHUNK
+    total, count, nearest = piece_above(Y, i, start, stop, level, near)
+    while stop < end:
+        start, stop = stop, stop + CHUNK
+        part, number, distance = piece_above(Y, i, start, stop, level, near)
         total += part
         count += number
         nearest = distance if distance < nearest else nearest
-        start, stop = stop, stop + CHUNK
     return total, count, nearest
 
 
@@ -74,11 +82,12 @@ def refine(Y, start, stop, theta, weighted, room):
     """Tangents at mu of the rows that are listed; tell whether any is new."""
     changed, visit = False, room.places[VISIT]
     eps = eps_of(Y.itemsize)
-    for k in range(start, stop):
-        g = visit[k]
+    for k in range(np.uintp(start), np.uintp(stop)):
+        g = np.uintp(visit[k])
         level = Y.dtype.type(room.state[MU, g])
         base = base_of(g, level, weighted, room)
-        found = row_above(Y, np.uintp(room.places[ROWS, g]), level, base, weighted)
+        i = np.uintp(room.places[ROWS, g])
+        found = row_above(Y, i, level, base == level, weighted)
         changed |= update(g, found, level, base, theta, eps, weighted, room)
     return changed
 
@@ -91,25 +100,22 @@ def measure(Y, start, stop, theta, line, peaked, weighted, room):
     the level if all of its entries were clipped. Returns the largest sum; infinity if
     any entry is not finite.
     """
-    size = Y.shape[1]
-    highest, finite = 0.0, True
+    size, top = Y.shape[1], np.int64(0)
     block = 1 + BLOCK * room.level.size // Y.size
     for first in range(start, stop, block):
         last = first + block if first + block < stop else stop
         for g in range(first, last):
             i = np.uintp(room.places[ROWS, g])
-            total = row_sum(Y, i, weighted)
-            highest = total if total > highest else highest
-            finite &= total < np.inf
-            room.state[SUMS, g] = total / cost_of(weighted, i, room)
-            if peaked:
-                room.level[g] = row_largest(Y, i, weighted)
-        for g in range(first, last):
-            first_tangent(g, theta, size, peaked, weighted, room)
-            guess_level(g, theta, line, size, weighted, room)
+            room.state[SUMS, g] = row_sum(Y, i, weighted)
+        for g in range(first, last if peaked else first):
+            room.level[g] = row_largest(Y, np.uintp(room.places[ROWS, g]), weighted)
+        top = set_first_tangents(
+            first, last, top, theta, line, size, peaked, weighted, room
+        )
         end = list_visits(first, last, room)
         refine(Y, first, end, theta, weighted, room)
-    return highest if finite else np.inf
+    highest = floats(top)
+    return highest if highest < np.inf else np.inf
 
 
 @inlined
