@@ -224,7 +224,7 @@ def move(n, step, theta, radius, size, apart, weighted, room):
     root = advance(n, theta, radius, room)
     # Only a guess can be too far right: later, a step back is rounding.
     theta = root if step == 0 or root > theta else theta
-    if apart and step == 0:
+    if apart:
         n = survivors(n, theta, room)
     set_levels(n, theta, size, weighted, room)
     return theta, n, list_visits(np.intp(0), n, room) if apart else n
