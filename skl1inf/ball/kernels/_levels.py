@@ -166,13 +166,21 @@ def advance(n, theta, radius, room):
 
 @inlined
 def survivors(n, theta, room):
-    """Move the groups that may survive to the front; return their number."""
+    """Move the groups that may survive to the front, if that pays; return their number.
+
+    The dead ones that stay do no harm: their levels are 0.
+    """
     count = np.intp(0)
-    for g in range(n):
-        room.places[VISIT, count] = g
+    for g in range(np.uintp(n)):
         count += room.state[SUMS, g] > theta
-    for k in range(count if count < n else 0):
-        g = room.places[VISIT, k]
+    if 4 * count > 3 * n:
+        return n
+    end = np.uintp(0)
+    for g in range(np.uintp(n)):
+        room.places[VISIT, end] = g
+        end += np.uintp(room.state[SUMS, g] > theta)
+    for k in range(end):
+        g = np.uintp(room.places[VISIT, k])
         room.places[ROWS, k] = room.places[ROWS, g]
         for row in range(MU):
             room.state[row, k] = room.state[row, g]
