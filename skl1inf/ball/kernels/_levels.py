@@ -322,21 +322,22 @@ def update(g, found, level, base, theta, eps, weighted, room):
     level, and the distance from the level to the nearest entry.
     """
     part, number, nearest = found
-    if number == 0.0:
-        return False
     i = np.uintp(room.places[ROWS, g])
     cost, weight = cost_of(weighted, i, room), weight_of(weighted, i, room)
+    total_before, slope_before = room.state[TOTAL, g], room.state[SLOPE, g]
     above = part + number * base
     slope = weight * cost / number
-    new = room.state[SLOPE, g] != slope
-    last = (room.state[TOTAL, g] - theta) * room.state[SLOPE, g] / weight
+    new = slope_before != slope
+    last = (total_before - theta) * slope_before / weight
     rise = (above - theta * cost) - number * last
-    if new and rise <= 0.0:  # a lower one than before is rounding
-        return False
-    room.state[TOTAL, g], room.state[SLOPE, g] = above / cost, slope
+    # A lower one than before is rounding. Without branches, as the answers vary.
+    take = (number > 0.0) & ((rise > 0.0) | (not new))
+    room.state[TOTAL, g] = above / cost if take else total_before
+    room.state[SLOPE, g] = slope if take else slope_before
+    room.state[AT, g] = level if take else room.state[AT, g]
     # Differences of floats are rounded.
-    room.state[AT, g], room.state[GAP, g] = level, (1.0 - eps) * nearest
-    return new & (abs(rise) > 4.0 * eps * above)
+    room.state[GAP, g] = (1.0 - eps) * nearest if take else room.state[GAP, g]
+    return take & new & (abs(rise) > 4.0 * eps * above)
 
 
 # A sample of the groups -----------------------------------------------------------
