@@ -30,8 +30,9 @@ from ._levels import (
     take_every,
 )
 
-# One row in so many is projected first, for a guess of theta, from so many rows on.
-SAMPLE_STEP, SAMPLE_FROM = 64, 512
+# One row in so many is projected first, for a guess of theta, from so many rows on;
+# of very many rows about as many as the last says.
+SAMPLE_STEP, SAMPLE_FROM, SAMPLE_SIZE = 64, 512, 4096
 # Threads pay for their start from this many entries on, and then for a pass.
 ENTRIES_PER_THREAD, ENTRIES_PER_PASS = 2**20, 2**18
 
@@ -111,7 +112,8 @@ def drive(Y, groups, axis, radius, scale, metric, weights, weighted, out, room):
         set_weights(metric, weights, room)
     low, high = limits(Y.itemsize)
     size, apart = Y.shape[axis], axis == 1
-    step = SAMPLE_STEP if apart and level.size >= SAMPLE_FROM else 1
+    step = max(SAMPLE_STEP, level.size // SAMPLE_SIZE)
+    step = step if apart and level.size >= SAMPLE_FROM else 1
     # Variables: numba would compile a kernel again for the constants 0 and True.
     first, peaked = np.intp(0), np.bool_(True)
     theta, line = 0.0, (0.0, 1.0)
