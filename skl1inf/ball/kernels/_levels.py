@@ -171,14 +171,15 @@ def survivors(n, theta, room):
     The dead ones that stay do no harm: their levels are 0.
     """
     count = np.intp(0)
+    least = theta * (1.0 - 2.0**-20)  # sums are rounded: what is near may survive
     for g in range(np.uintp(n)):
-        count += room.state[SUMS, g] > theta
+        count += room.state[SUMS, g] > least
     if 4 * count > 3 * n:
         return n
     end = np.uintp(0)
     for g in range(np.uintp(n)):
         room.places[VISIT, end] = g
-        end += np.uintp(room.state[SUMS, g] > theta)
+        end += np.uintp(room.state[SUMS, g] > least)
     for k in range(end):
         g = np.uintp(room.places[VISIT, k])
         room.places[ROWS, k] = room.places[ROWS, g]
