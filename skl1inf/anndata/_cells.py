@@ -131,6 +131,11 @@ class Request:
             raise ValueError(f"key_added must be a name, got {key_added!r}.")
         if copy and self.adata.isbacked:
             raise ValueError("copy must be False where adata is backed by a file.")
+        if self.adata.isbacked and self.adata.is_view:
+            raise ValueError(
+                "adata must not be a view of an object that is backed by a file: pass "
+                "adata.to_memory()."
+            )
 
     def check_number(self, n_genes):
         """Check a number of genes to select."""

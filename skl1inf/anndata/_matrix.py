@@ -1,6 +1,7 @@
 """The matrix of an AnnData object: in memory, in a file, or of dask.
 
-A matrix of dask is passed on as it is. One in a file is read by blocks of cells.
+A matrix of dask is passed on as it is. Of one in a file, the cells and genes in
+question are read: a dense one by blocks of cells.
 """
 
 import numpy as np
@@ -21,18 +22,15 @@ def read(X, cells, genes):
     cells, genes : ndarray
         Masks of the rows and of the columns.
     """
-    if getattr(X, "format", None) == "csc" and hasattr(X, "to_memory"):
-        X = X.to_memory()  # its rows are scattered over the file
+    if hasattr(X, "to_memory"):
+        X = X.to_memory()  # a sparse matrix in a file
     if isinstance(X, np.ndarray):
-        X = np.asarray(X)  # of a view of anndata
+        X = np.asarray(X)  # not the arrays of views
     if is_dask(X):
         X = X.rechunk({1: -1})  # blocks of whole rows
     if sparse.issparse(X) or isinstance(X, np.ndarray) or is_dask(X):
         X = X if genes.all() else X[:, np.flatnonzero(genes)]
         return X if cells.all() else X[np.flatnonzero(cells)]
-    if hasattr(X, "to_memory"):
-        blocks = [X[rows][cells[rows]][:, genes] for rows in _batches(X.shape)]
-        return sparse.vstack(blocks, format="csr")
     in_memory = np.empty((cells.sum(), genes.sum()), X.dtype)
     stop = 0
     for rows in _batches(X.shape):

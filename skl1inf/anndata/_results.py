@@ -107,9 +107,12 @@ class Results:
         )
         order = np.argsort(-scores, axis=1, kind="stable")
         highest_first = np.take_along_axis(scores, order, axis=1)
+        nothing = _record(np.full_like(scores, np.nan), classes, np.float32)
         return {
             "names": _record(names[order], classes, object),
             "scores": _record(highest_first, classes, np.float32),
+            # The functions of scanpy read these too.
+            **dict.fromkeys(("pvals", "pvals_adj", "logfoldchanges"), nothing),
             "classes": classes,
             "markers": markers,
         }
