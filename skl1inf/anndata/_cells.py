@@ -5,6 +5,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_scalar
 
 from .._warn import warn_the_caller
@@ -39,17 +40,21 @@ class Cells:
     genes: np.ndarray
 
     @property
-    def indicators(self):
-        """The indicators of the classes, (n_cells, n_classes)."""
-        return np.eye(len(self.classes))[self.codes]
+    def of_classes(self):
+        """The indicators of the classes, sparse, (n_cells, n_classes)."""
+        return _indicators(self.codes)
 
     @property
     def of_batches(self):
-        """The indicators of the batches, (n_cells, n_batches); none of a single one."""
-        if self.batches is None:
-            return np.empty((len(self.codes), 0))
-        batches, codes = np.unique(self.batches, return_inverse=True)
-        return np.eye(len(batches))[codes][:, : len(batches) * (len(batches) > 1)]
+        """The indicators of the batches, sparse; no column for a single batch."""
+        codes = np.zeros_like(self.codes) if self.batches is None else self.batches
+        indicators = _indicators(np.unique(codes, return_inverse=True)[1])
+        return indicators if indicators.shape[1] > 1 else indicators[:, :0]
+
+    @property
+    def design(self):
+        """The indicators of the classes, then those of the batches."""
+        return sparse.hstack([self.of_classes, self.of_batches], format="csr")
 
     def take(self, index):
         """Return the cells of the indices `index`, with the classes that they have."""
@@ -154,6 +159,13 @@ class Request:
         return Cells(
             X, self.codes, self.classes, self.batches, np.flatnonzero(self.genes)
         )
+
+
+def _indicators(codes):
+    """Return the matrix with a 1 in every row, at the code."""
+    rows = np.arange(len(codes))
+    shape = len(codes), codes.max() + 1
+    return sparse.csr_array((np.ones(len(codes)), (rows, codes)), shape)
 
 
 def _check_adata(adata):

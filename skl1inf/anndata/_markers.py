@@ -45,12 +45,9 @@ class Scores:
         The score of class c of :math:`n_c` of n cells is
         :math:`M_c - \sum_{k \ne c} n_k M_k / (n - n_c)`.
         """
-        D, n_classes = (
-            np.hstack([cells.indicators, cells.of_batches]),
-            len(cells.classes),
-        )
+        D, n_classes = cells.design, len(cells.classes)
         of_X, squares = products(D, cells.X)
-        n_cells = D[:, :n_classes].sum(axis=0)
+        n_cells = np.bincount(cells.codes)
         n = n_cells.sum()
         mean = of_X[:n_classes].sum(axis=0) / n
         variance = squares / n - mean**2
@@ -58,7 +55,7 @@ class Scores:
         varies = variance > rounding
         scale = np.where(varies, 1.0, 0.0) / np.sqrt(np.where(varies, variance, 1.0))
         of_Z = (of_X - np.outer(D.sum(axis=0), mean)) * scale
-        means = (np.linalg.pinv(D.T @ D, hermitian=True) @ of_Z)[:n_classes]
+        means = (np.linalg.pinv((D.T @ D).toarray(), hermitian=True) @ of_Z)[:n_classes]
         total = n_cells @ means
         others = total - n_cells[:, np.newaxis] * means
         scores = means - others / (n - n_cells)[:, np.newaxis]

@@ -45,22 +45,26 @@ def is_dask(X):
 
 
 def with_columns(X, columns):
-    """Return a matrix with dense columns after its own.
+    """Return a matrix with more columns, sparse ones, after its own.
 
     The blocks of a dask array must hold whole rows.
     """
     if is_dask(X):
         import dask.array as da
 
-        more = da.from_array(columns, chunks=(X.chunks[0], -1))
+        more = da.from_array(columns.toarray(), chunks=(X.chunks[0], -1))
         widths = (X.shape[1] + columns.shape[1],)
         return da.map_blocks(
-            with_columns, X, more, chunks=(X.chunks[0], widths), meta=X._meta
+            _with_block, X, more, chunks=(X.chunks[0], widths), meta=X._meta
         )
     columns = columns.astype(X.dtype)
     if sparse.issparse(X):
-        return sparse.hstack([X, sparse.csr_array(columns)], format=X.format)
-    return np.hstack([X, columns])
+        return sparse.hstack([X, columns], format=X.format)
+    return np.hstack([X, columns.toarray()])
+
+
+def _with_block(X, columns):
+    return with_columns(X, sparse.csr_array(columns))
 
 
 def products(D, X):
@@ -68,14 +72,16 @@ def products(D, X):
 
     Parameters
     ----------
-    D : ndarray of shape (n_cells, k)
+    D : sparse array of shape (n_cells, k)
     X : ndarray, sparse matrix or dask array of shape (n_cells, n_genes)
     """
     of_X, squares = 0.0, 0.0
     for rows, block in _blocks(X):
         block = block.astype(np.float64)
-        of_X = of_X + (block.T @ D[rows]).T
+        product = D[rows].T @ block
+        product = product.toarray() if sparse.issparse(product) else product
         squared = block.multiply(block) if sparse.issparse(block) else block**2
+        of_X = of_X + product
         squares = squares + np.asarray(squared.sum(axis=0)).ravel()
     return of_X, squares
 

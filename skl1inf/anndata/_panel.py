@@ -315,15 +315,14 @@ def _candidates(importances, scores, n_genes, min_per_class):
 
 def _covariance(cells, scores, genes):
     """Return the pooled covariance within classes and batches of standardised genes."""
-    D = np.hstack([cells.indicators, cells.of_batches])
-    n = len(cells.codes)
+    D, n = cells.design, len(cells.codes)
     of_Z, second = 0.0, 0.0
     for rows, block in dense_blocks(cells.X, genes):
         Z = (block - scores.mean[genes]) * scores.scale[genes]
         of_Z = of_Z + D[rows].T @ Z
         second = second + Z.T @ Z
     # The residuals of the least squares problem of `Scores`: Z'Z - Z'D (D'D)^+ D'Z.
-    explained = of_Z.T @ np.linalg.pinv(D.T @ D, hermitian=True) @ of_Z
+    explained = of_Z.T @ np.linalg.pinv((D.T @ D).toarray(), hermitian=True) @ of_Z
     return (second - explained) / n
 
 
