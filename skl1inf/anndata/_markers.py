@@ -65,7 +65,7 @@ class Scores:
     def up(self):
         """The mask of the genes that speak for a class by a high expression."""
         high, low = self.scores.max(axis=0), -self.scores.min(axis=0)
-        return high >= low - _TIED
+        return (high > 0) & (high >= low - _TIED)
 
     @property
     def speaks_for(self):
