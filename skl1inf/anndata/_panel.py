@@ -103,9 +103,9 @@ def marker_panel(
         Determines the initial weights and the folds.
 
     **selector_params : dict
-        Parameters of :class:`~skl1inf.L1InfFeatureSelector`. By default
-        ``class_weight="balanced"``, so that rare classes weigh as much as frequent
-        ones.
+        Parameters of :class:`~skl1inf.L1InfFeatureSelector`, of which the importances
+        are used. By default ``class_weight="balanced"``, so that rare classes weigh as
+        much as frequent ones.
 
     Returns
     -------
@@ -190,7 +190,8 @@ def marker_panel(
     params = {
         "random_state": random_state,
         "class_weight": "balanced",
-        # Importances need neither a second descent nor an order.
+        # The importances need no more passes, no second descent and no order.
+        "max_iter": 68,
         "second_descent": False,
         "interactions": False,
         **selector_params,
