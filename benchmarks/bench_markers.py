@@ -14,9 +14,9 @@ of every kind gives the best of each kind, then the second best, and so on, with
 repetitions. A choice that takes longer than the limit is ended; its method has no
 figures on the set.
 
-Needs anndata, scanpy, cosg, nsforest (with plotly) and scGeneFit, which asks for a package
-that does not install any more: ``pip install --no-deps scGeneFit``. Results go to a CSV
-file.
+Needs the extra `bench` and the package scGeneFit. That asks for a package that does not
+install any more: ``pip install --no-deps scGeneFit``. nsforest 4.1 needs pandas 2.
+Results go to a CSV file.
 """
 
 import argparse
@@ -186,7 +186,12 @@ def choose(method, cells, most_seconds):
     genes, seconds = {}, []
     for size in sizes:
         copy, start = cells.copy(), time.process_time()
-        with limit(most_seconds), contextlib.redirect_stdout(io.StringIO()):
+        # Some methods leave more threads to those after them.
+        with (
+            limit(most_seconds),
+            threadpool_limits(1),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             chosen = method(copy, size)
         seconds.append(time.process_time() - start)
         of_size = (size,) if method in OF_SIZE else SIZES
