@@ -119,8 +119,8 @@ class L1InfCoxRegressor(L1InfPredictor):
     def _automatic_alpha(self, target):
         return 3.0
 
-    def _set_fitted(self, trained, prepared, order, selected):
-        super()._set_fitted(trained, prepared, order, selected)
+    def _set_predicting(self, found, prepared):
+        super()._set_predicting(found, prepared)
         data = prepared.data
         self.unique_times_, self.baseline_hazard_ = _breslow(
             data.y["event"],

@@ -86,12 +86,12 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     def _automatic_alpha(self, target):
         return 1 / target.n_latent
 
-    def _set_fitted(self, trained, prepared, order, selected):
-        super()._set_fitted(trained, prepared, order, selected)
-        self.target_mean_ = trained.target.mean
-        (values,) = trained.target.encoded
+    def _set_predicting(self, found, prepared):
+        super()._set_predicting(found, prepared)
+        self.target_mean_ = found.target.mean
+        (values,) = found.target.encoded
         constant = np.ptp(values, axis=0) == 0
-        self.target_scale_ = np.where(constant, 0.0, trained.target.scale)
+        self.target_scale_ = np.where(constant, 0.0, found.target.scale)
 
     def _linear_output(self, code):
         """Return differences of codes, (..., n_targets), as those of predictions."""
