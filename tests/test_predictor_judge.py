@@ -74,7 +74,7 @@ def test_the_score_at_a_radius_is_that_of_the_predictor(kind, data):
     assert_array_equal(scores["split0_support"][0], predictor.support_)
     assert_array_equal(scores["split0_ranking"][0], predictor.ranking_)
     (found,) = scores["split0_test_score"]
-    assert found == predictor.score(X[TEST], y[TEST])
+    assert_allclose(found, predictor.score(X[TEST], y[TEST]), rtol=1e-12)
 
 
 def test_the_network_has_the_features_of_each_radius_and_selects_none(data):
@@ -114,7 +114,7 @@ def test_it_tells_useful_radii_from_useless_ones(kind, data):
         .cv_results_["mean_test_score"][0]
         for n in (1, 2)
     ]
-    assert scores[0] + 0.1 < scores[1]
+    assert scores[0] + 0.03 < scores[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

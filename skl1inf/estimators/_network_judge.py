@@ -26,7 +26,8 @@ _SETTINGS = (
     "random_state",
 )
 
-# After so many iterations, more of them no longer change a score.
+# So many iterations tell the radii apart; with some hundred samples, more of them
+# change nothing.
 _MOST_ITERATIONS = 50
 
 

@@ -20,6 +20,11 @@ from ._selector import L1InfFeatureSelector
 # What a predictor decides itself.
 _FIXED = "n_latent", "second_descent", "target", "class_weight"
 
+# The largest share of the penalty that makes the network constant. Near that penalty
+# the weights are in proportion to the correlations with the target, which predict best
+# where the signal is weak.
+_SHARE = 0.8
+
 
 class L1InfPredictor(L1InfFeatureSelector):
     """Base of the predictors: selectors whose network is trained again to predict.
@@ -132,20 +137,33 @@ class L1InfPredictor(L1InfFeatureSelector):
         from ..network import read_out
 
         Z, target = _distinct(prepared, features, self.class_weight)
-        alpha = self._automatic_alpha(target) if self.alpha == "auto" else self.alpha
         # The ranks, unlike the importances, do not depend on rounding, and tell of
         # features that matter only together with others.
         relevance = np.arange(1, len(features) + 1) ** -0.5
+        if len(features):
+            relevance /= relevance.mean()
         return read_out(
             features,
             prepared.n_features,
             Z,
             target,
-            relevance / relevance.mean() if len(features) else relevance,
-            alpha / np.sqrt(target.information),
+            relevance,
+            self._decay(Z, target, relevance, options),
             options,
             progress,
         )
+
+    def _decay(self, Z, target, relevance, options):
+        """Return the decay of the weights of the network that predicts."""
+        from ..network import collapsing_decay
+
+        if self.alpha != "auto":
+            return self.alpha / np.sqrt(target.information)
+        usual = self._automatic_alpha(target) / np.sqrt(target.information)
+        if not len(relevance):
+            return usual
+        most = _SHARE * collapsing_decay(Z, target, relevance, options)
+        return min(usual, most)
 
     def _set_fitted(self, trained, prepared, order, selected):
         selecting, found = trained

@@ -19,7 +19,7 @@ import torch
 from scipy.optimize import minimize
 
 from ..matrices._dense import StandardizedDense
-from ._network import ACTIVATIONS, Network, slopes_at
+from ._network import ACTIVATIONS, SLOPES, Network, slopes_at
 from ._objective import Objective, backward
 from ._problem import Batch
 from ._progress import Course
@@ -126,6 +126,42 @@ def read_out(
         tuple(_embedded(layer, features, n_features) for layer in (U, e[:, 0])),
         np.asarray(course.loss_curve),
     )
+
+
+@own_state
+def collapsing_decay(Z, target, relevance, options):
+    r"""Return the decay of the weights from which on the network is constant.
+
+    Let D be the derivative of the loss in the code, of shape (n_samples, n_latent), at
+    the best constant code, and s the slope of the activation at 0. For small weights
+    the loss falls by at most :math:`s \|W_r\|_F \|V\|_F \|R^{1/2} Z^T D\|_2`, with
+    :math:`W_r = R^{-1/2} W` and R the diagonal matrix of the relevance. So no small
+    weights are better than none where the decay is at least
+
+    .. math:: s \, \|R^{1/2} Z^T D\|_2.
+
+    Parameters
+    ----------
+    Z, target, relevance, options
+        As in `read_out`.
+
+    Returns
+    -------
+    decay : float
+    """
+    batch = _double_batch(Z, target, options.device)
+    code = torch.zeros(
+        (1, len(Z), options.n_latent),
+        dtype=torch.float64,
+        device=options.device,
+        requires_grad=True,
+    )
+    loss = target.loss(code, batch.encoded, batch.weight)
+    (D,) = torch.autograd.grad(loss.sum(), code)
+    # The derivatives at the best constant are those at 0 without their mean.
+    D = (D - batch.weight[:, :, None] * D.sum(dim=1, keepdim=True))[0]
+    gradient = np.sqrt(relevance)[:, None] * (Z.T @ D.numpy(force=True))
+    return SLOPES[options.activation] * float(np.linalg.norm(gradient, 2))
 
 
 def _embedded(rows, features, n_features):
