@@ -56,8 +56,10 @@ def coxnet(X, y, seed, l1_ratio=1.0):
     for train, test in folds:
         model = CoxnetSurvivalAnalysis(**settings, alphas=path.alphas_)
         model.fit(X[train], y[train])
-        risks = X[test] @ model.coef_
-        scores += [harrell(y[test], risk) for risk in risks.T]
+        found = np.full(len(scores), 0.5)  # a path may end early
+        risks = (X[test] @ model.coef_).T
+        found[: len(risks)] = [harrell(y[test], risk) for risk in risks]
+        scores += found
     coef = path.coef_[:, scores.argmax()]
     return lambda X: X @ coef, np.count_nonzero(coef)
 
