@@ -15,6 +15,7 @@ from .._sklearn import Interval, RealNotInt, StrOptions, _fit_context
 from ..targets import TARGETS
 from ._base import X_CHECKS, L1InfSelectorBase, own_errstate, prepare, train_for
 from ._callbacks import TrainingProgress
+from ._dask import read_input
 from ._elimination import best_first
 from ._features import GROUP_CONSTRAINTS
 
@@ -512,7 +513,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         from ..network import encode
 
         check_is_fitted(self)
-        X = validate_data(self, X, **X_CHECKS, reset=False)
+        X = read_input(self, X, **X_CHECKS, reset=False)
         return encode(
             X,
             self.coefs_,

@@ -25,6 +25,10 @@ class Matrix(Protocol):
     def columns(self, index):
         """Return the features `index` as an array, (n_samples, n_chosen)."""
 
+    def take_columns(self, index):
+        """Return the features `index` in memory, as X has them: dense or sparse."""
+        return self.X[:, index]
+
     def standardized(self, mean, inverse_scale, device):
         """Return ``Z = (X - mean) * inverse_scale`` as a `Standardized`, in float32."""
 

@@ -1,0 +1,326 @@
+"""A matrix in blocks of rows, beyond memory or on a cluster: a dask array.
+
+Every product and every statistic reads each block once. dask decides where and when. A
+block is opened as a matrix in memory, which computes its part.
+
+The parts are added in the order of the blocks, eight at a time, whichever worker is
+the first to be done. So the result does not depend on the workers.
+"""
+
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import assert_all_finite
+
+from ._matrix import Matrix, Standardized
+
+# So many parts are added by one task.
+_FAN_IN = 8
+
+# Parts of at most so many bytes are fetched at a time, beside the result.
+_FETCHED_BYTES = 2**28
+
+# Samples are taken into memory where they have at most so many entries together.
+_TAKEN_ENTRIES = 2**28
+
+
+class BlocksMatrix(Matrix):
+    """A dask array whose blocks are arrays or sparse matrices, with all columns.
+
+    It has no columns for the linear model, which fits data in memory.
+    """
+
+    def __init__(self, X):
+        self.X, self.shape = X, X.shape
+        self.can_be_centred = not issparse(X._meta)
+        ends = np.cumsum(X.chunks[0])
+        self._parts = [
+            (slice(end - size, end), block)
+            for end, size, block in zip(
+                ends.tolist(), X.chunks[0], X.to_delayed().ravel(), strict=True
+            )
+            if size > 0
+        ]
+
+    def take_samples(self, index):
+        """Return the matrix of the samples `index`, in memory where they are few."""
+        X = self.X[index]
+        if len(index) * self.shape[1] > _TAKEN_ENTRIES:
+            return BlocksMatrix(X)
+        return open_block(X.compute())
+
+    def columns(self, index):
+        """Return the features `index` as an array, (n_samples, n_chosen)."""
+        dtype = np.float32 if self.X.dtype == np.float32 else np.float64
+        columns = allocate((self.shape[0], len(index)), dtype)
+        self.fetch(columns, _columns, index)
+        return columns
+
+    def take_columns(self, index):
+        """Return the features `index` in memory, sparse where the blocks are."""
+        return open_block(self.X[:, index].compute()).X
+
+    def standardized(self, mean, inverse_scale, device):
+        """Return ``(X - mean) * inverse_scale``, which stays in blocks."""
+        return self.folded(mean, inverse_scale, device)
+
+    def folded(self, mean, inverse_scale, device):
+        """Return ``(X - mean) * inverse_scale`` without a copy of X."""
+        return StandardizedBlocks(self, mean, inverse_scale, device)
+
+    def squared_norms(self, mean, inverse_scale):
+        """Return the squared norms of ``(X - mean) * inverse_scale``."""
+        norms = np.empty(self.shape[0])
+        self.fetch(norms, _squared_norms, mean, inverse_scale)
+        return norms
+
+    def weighted_sums(self, R):
+        """Return ``X' R`` in float64."""
+        return self.add_up(_weighted_sums, by_sample=R)
+
+    def statistics(self, weight):
+        """Return the mean and deviation of every column, and what is constant.
+
+        The weights are positive. Raises ValueError where an entry is not finite.
+        """
+        moments = self.add_up(_moments, by_sample=weight)
+        return moments.statistics(self.shape[0])
+
+    def fetch(self, out, function, *arguments):
+        """Write ``function(block, *arguments)`` of every block to its rows of `out`."""
+        import dask
+
+        n_rows = max(1, _FETCHED_BYTES * len(out) // max(out.nbytes, 1))
+        shared = [dask.delayed(argument) for argument in arguments]
+        call = dask.delayed(function, pure=False)
+        group = []
+        for rows, block in self._parts:
+            if group and rows.stop - group[0][0].start > n_rows:
+                _write(out, group)
+                group = []
+            group.append((rows, call(block, *shared)))
+        _write(out, group)
+
+    def add_up(self, function, *arguments, by_sample):
+        """Return the sum of ``function(block, *arguments, by_sample[rows])``."""
+        import dask
+
+        shared = [dask.delayed(argument) for argument in arguments]
+        call, add = (dask.delayed(f, pure=False) for f in (function, _sum))
+        parts = [call(block, *shared, by_sample[rows]) for rows, block in self._parts]
+        while len(parts) > 1:
+            starts = range(0, len(parts), _FAN_IN)
+            parts = [add(parts[start : start + _FAN_IN]) for start in starts]
+        (total,) = dask.compute(parts[0])
+        return total
+
+
+class StandardizedBlocks(Standardized):
+    """The standardised matrix ``Z = (X - mean) * inverse_scale``, X in blocks.
+
+    There is one replica. The features that were taken last are kept in memory: the next
+    working set has most of them, and so need not be read again.
+    """
+
+    def __init__(self, matrix, mean, inverse_scale, device):
+        import torch
+
+        self.matrix, self.mean, self.inverse_scale = matrix, mean, inverse_scale
+        self.device = device
+        self.n_samples, self.n_features = matrix.shape
+        self._index = np.empty(0, dtype=int)
+        self._Zt = torch.empty((1, 0, self.n_samples), device=device)
+
+    def __matmul__(self, W):
+        """Return ``Z W``, from the features whose row of W is not zero."""
+        import torch
+
+        index = W[0].abs().amax(1).nonzero().squeeze(1)
+        active = index.numpy(force=True)
+        W = W[0, index]
+        held = np.isin(active, self._index, assume_unique=True)
+        if held.all():
+            return self._take_held(active).mT @ W[None]
+        product = allocate((self.n_samples, W.shape[1]), np.float32)
+        scaling = self.mean[active], self.inverse_scale[active]
+        self.matrix.fetch(product, _product, active, *scaling, W.numpy(force=True))
+        return torch.as_tensor(product, device=self.device)[None]
+
+    def adjoint(self, D):
+        """Return ``Z' D``, of shape (1, n_features, n_hidden)."""
+        import torch
+
+        scaling = self.mean, self.inverse_scale
+        D = D[0].numpy(force=True)
+        product = self.matrix.add_up(_adjoint, *scaling, by_sample=D)
+        return torch.as_tensor(product, device=self.device)[None]
+
+    def transposed(self):
+        """Return ``Z'``."""
+        return self.take_samples(np.arange(self.n_samples)).transposed()
+
+    def take_samples(self, index):
+        """Return the matrices of the samples `index`."""
+        part = self.matrix.take_samples(index)
+        return part.standardized(self.mean, self.inverse_scale, self.device)
+
+    def take_features(self, index):
+        """Return the features `index`, (1, n_chosen), in memory."""
+        import torch
+
+        from ._dense import StandardizedDense
+
+        wanted = np.unique(index.numpy(force=True))
+        missing = np.setdiff1d(wanted, self._index, assume_unique=True)
+        if len(missing):
+            Zt = allocate((len(missing), self.n_samples), np.float32)
+            scaling = self.mean[missing], self.inverse_scale[missing]
+            self.matrix.fetch(Zt.T, _standardized, missing, *scaling)
+            fetched = torch.as_tensor(Zt, device=self.device)[None]
+            held = np.intersect1d(wanted, self._index, assume_unique=True)
+            Zt = torch.cat([self._take_held(held), fetched], dim=1)
+            order = np.argsort(np.append(held, missing))
+            self._index, self._Zt = wanted, Zt[:, order]
+        chosen = self._take_held(index[0].numpy(force=True))
+        return StandardizedDense(chosen)
+
+    def stack(self, others):
+        """Return None: each is trained alone."""
+
+    def _take_held(self, features):
+        """Return the rows of features that are in memory."""
+        places = np.searchsorted(self._index, features)
+        if np.array_equal(places, np.arange(len(self._index))):
+            return self._Zt
+        return self._Zt[:, places]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The weighted mean and variance of every column of some samples."""
+
+    weight: float
+    mean: np.ndarray
+    variance: np.ndarray
+
+    def __add__(self, other):
+        r"""Return the moments of the samples of both [1]_.
+
+        With the weights :math:`v` and :math:`w`, :math:`s = w / (v + w)` and
+        :math:`d = m_w - m_v`, the mean is :math:`m_v + s d` and the variance
+        :math:`(1 - s) \sigma_v^2 + s \sigma_w^2 + s (1 - s) d^2`.
+
+        References
+        ----------
+        .. [1] T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a
+           pairwise algorithm for computing sample variances", Stanford University
+           report STAN-CS-79-773, 1979, equation 2.1.
+        """
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        with np.errstate(over="ignore", invalid="ignore"):
+            difference = other.mean - self.mean
+            between = share * (1 - share) * difference**2
+            within = (1 - share) * self.variance + share * other.variance
+            mean = self.mean + share * difference
+        return Moments(weight, mean, within + between)
+
+    def statistics(self, n_samples):
+        """Return mean, deviation, and what is constant up to rounding.
+
+        The bound on the rounding is that of scikit-learn's StandardScaler.
+        """
+        eps = np.finfo(float).eps
+        with np.errstate(over="ignore", invalid="ignore"):
+            rounding = n_samples * eps * self.variance
+            rounding += (n_samples * eps * self.mean) ** 2
+        constant = self.variance <= rounding
+        return self.mean, np.where(constant, 1.0, self.variance**0.5), constant
+
+
+def allocate(shape, dtype):
+    """Return an array, or raise a MemoryError that says what it was for."""
+    try:
+        return np.empty(shape, dtype)
+    except MemoryError as error:
+        size = np.prod(shape, dtype=float) * np.dtype(dtype).itemsize / 2**30
+        raise MemoryError(
+            f"The {max(shape)} samples of X do not fit into memory with the "
+            f"{min(shape)} features that are trained on: they take {size:.1f} GiB. A "
+            "smaller radius selects fewer features; some of the samples may do."
+        ) from error
+
+
+def open_block(block):
+    """Return the matrix of a block."""
+    from ._open import open_matrix
+
+    if issparse(block):
+        block = block if block.format in ("csr", "csc") else block.tocsr()
+    elif not isinstance(block, np.ndarray):
+        raise TypeError(
+            "The blocks of X must be numpy arrays or sparse matrices of scipy, got an "
+            f"instance of {type(block).__name__}."
+        )
+    if block.dtype not in (np.float32, np.float64):
+        block = block.astype(np.float64)
+    return open_matrix(block)
+
+
+def _write(out, group):
+    """Compute the parts of a group of rows, and write them."""
+    import dask
+
+    parts = dask.compute(*(part for _, part in group))
+    for (rows, _), part in zip(group, parts, strict=True):
+        out[rows] = part
+
+
+def _sum(parts):
+    """Return the sum of parts, from the first to the last."""
+    return reduce(lambda a, b: a + b, parts)
+
+
+# What is computed of a block, where dask has it.
+
+
+def _moments(block, weight):
+    matrix = open_block(block)
+    assert_all_finite(matrix.X, input_name="X")
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale, constant = matrix.statistics(weight)
+        variance = np.where(constant, 0.0, scale**2)
+    return Moments(weight.sum(), mean, variance)
+
+
+def _columns(block, index):
+    columns = open_block(block).columns(index)
+    assert_all_finite(columns, input_name="X")
+    return columns
+
+
+def _squared_norms(block, mean, inverse_scale):
+    return open_block(block).squared_norms(mean, inverse_scale)
+
+
+def _weighted_sums(block, R):
+    return open_block(block).weighted_sums(R)
+
+
+def _standardized(block, index, mean, inverse_scale):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return ((_columns(block, index) - mean) * inverse_scale).astype(np.float32)
+
+
+def _product(block, index, mean, inverse_scale, W):
+    return _standardized(block, index, mean, inverse_scale) @ W
+
+
+def _adjoint(block, mean, inverse_scale, D):
+    import torch
+
+    cpu = torch.device("cpu")
+    Z = open_block(block).folded(mean, inverse_scale, cpu)
+    return Z.adjoint(torch.from_numpy(np.ascontiguousarray(D))[None])[0].numpy()
