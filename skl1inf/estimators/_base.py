@@ -72,7 +72,7 @@ class L1InfSelectorBase(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         if not is_dask(X):
             return super().transform(X)
         check_is_fitted(self)
-        check_array_of_dask(X)
+        X = check_array_of_dask(X)
         check_features(self, X, reset=False)
         return self._transform(X)
 

@@ -1,5 +1,7 @@
 """How X is read: validated as scikit-learn does, or left in blocks by dask."""
 
+from operator import methodcaller
+
 import numpy as np
 from sklearn.utils.validation import validate_data
 
@@ -40,7 +42,7 @@ def read_input(estimator, X, *, ensure_min_samples=1, **checks):
     checks["ensure_min_samples"] = ensure_min_samples
     if not is_dask(X):
         return validate_data(estimator, X, **checks)
-    check_array_of_dask(X, ensure_min_samples)
+    X = check_array_of_dask(X, ensure_min_samples)
     if np.isnan(X.shape).any():
         raise ValueError(
             "X has blocks of unknown size: call X.compute_chunk_sizes() before."
@@ -52,13 +54,15 @@ def read_input(estimator, X, *, ensure_min_samples=1, **checks):
 
 
 def check_array_of_dask(X, ensure_min_samples=1):
-    """Refuse a collection of dask that is no array of numbers in two dimensions."""
-    if not hasattr(X, "to_delayed") or not hasattr(X, "chunks"):
-        hint = ": pass X.to_dask_array(lengths=True)"
-        raise TypeError(
-            f"X must be a dask array, got a dask {type(X).__name__}"
-            f"{hint if hasattr(X, 'to_dask_array') else ''}."
-        )
+    """Return an array of numbers in two dimensions, whose sparse blocks are compressed.
+
+    Another collection of dask is refused.
+    """
+    kind = type(X)  # a Delayed has any attribute
+    if not hasattr(kind, "chunks"):
+        is_frame = hasattr(kind, "to_dask_array")
+        hint = ": pass X.to_dask_array(lengths=True)" if is_frame else ""
+        raise TypeError(f"X must be a dask array, got a dask {kind.__name__}{hint}.")
     if X.ndim != 2:
         raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
     if X.dtype.kind not in "biuf":
@@ -71,6 +75,9 @@ def check_array_of_dask(X, ensure_min_samples=1):
                 f"Found array with {size} {name}(s) (shape={X.shape}) while a minimum "
                 f"of {least} is required."
             )
+    if getattr(X._meta, "format", "csr") in ("csr", "csc"):
+        return X
+    return X.map_blocks(methodcaller("tocsr"), dtype=X.dtype, meta=X._meta.tocsr())
 
 
 def check_features(estimator, X, *, reset=True, **checks):

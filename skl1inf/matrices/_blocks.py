@@ -33,16 +33,14 @@ class BlocksMatrix(Matrix):
     """
 
     def __init__(self, X):
+        sizes = np.array(X.chunks[0])
+        if not sizes.all():
+            X = X.blocks[np.flatnonzero(sizes)]
         self.X, self.shape = X, X.shape
         self.can_be_centred = not issparse(X._meta)
-        ends = np.cumsum(X.chunks[0])
-        self._parts = [
-            (slice(end - size, end), block)
-            for end, size, block in zip(
-                ends.tolist(), X.chunks[0], X.to_delayed().ravel(), strict=True
-            )
-            if size > 0
-        ]
+        ends = np.cumsum(X.chunks[0]).tolist()
+        rows = map(slice, [0, *ends[:-1]], ends)
+        self._parts = list(zip(rows, X.to_delayed().ravel(), strict=True))
 
     def take_samples(self, index):
         """Return the matrix of the samples `index`, in memory where they are few."""
@@ -236,7 +234,7 @@ class Moments:
         with np.errstate(over="ignore", invalid="ignore"):
             rounding = n_samples * eps * self.variance
             rounding += (n_samples * eps * self.mean) ** 2
-        constant = self.variance <= rounding
+        constant = (self.variance <= rounding) & np.isfinite(self.variance)
         return self.mean, np.where(constant, 1.0, self.variance**0.5), constant
 
 
@@ -257,12 +255,11 @@ def open_block(block):
     """Return the matrix of a block."""
     from ._open import open_matrix
 
-    if issparse(block):
-        block = block if block.format in ("csr", "csc") else block.tocsr()
-    elif not isinstance(block, np.ndarray):
+    compressed = issparse(block) and block.format in ("csr", "csc")
+    if not (compressed or isinstance(block, np.ndarray)):
         raise TypeError(
-            "The blocks of X must be numpy arrays or sparse matrices of scipy, got an "
-            f"instance of {type(block).__name__}."
+            "The blocks of X must be numpy arrays or CSR or CSC matrices of scipy, got "
+            f"an instance of {type(block).__name__}."
         )
     if block.dtype not in (np.float32, np.float64):
         block = block.astype(np.float64)
