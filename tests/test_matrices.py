@@ -21,22 +21,38 @@ def draw(seed):
     return X, rng.integers(1, 5, n_samples).astype(float), rng
 
 
+def copied(matrix, mean, inverse_scale):
+    return matrix.standardized(mean, inverse_scale, CPU)
+
+
+def folded(matrix, mean, inverse_scale):
+    return matrix.folded(mean, inverse_scale)
+
+
+@pytest.mark.parametrize("standardized", [copied, folded])
 @pytest.mark.parametrize("container", CONTAINERS)
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=30, deadline=None)
-def test_products_are_those_of_the_standardised_matrix(container, seed):
+def test_products_are_those_of_the_standardised_matrix(container, standardized, seed):
     X, _, rng = draw(seed)
     mean, inverse_scale = X.mean(axis=0), rng.uniform(0, 3, X.shape[1])
     Z = (X - mean) * inverse_scale
-    matrix = open_matrix(container(X)).standardized(mean, inverse_scale, CPU)
+    matrix = standardized(open_matrix(container(X)), mean, inverse_scale)
     W = rng.normal(size=(1, Z.shape[1], 5)).astype(np.float32)
     D = rng.normal(size=(1, Z.shape[0], 5)).astype(np.float32)
     rows = rng.permutation(Z.shape[0])[: rng.integers(1, Z.shape[0] + 1)]
     columns = rng.permutation(Z.shape[1])[: rng.integers(1, Z.shape[1] + 1)]
+    few = W * (np.arange(Z.shape[1]) < 2)[:, np.newaxis]
     close = {"rtol": 1e-4, "atol": 1e-4}
     np.testing.assert_allclose(matrix @ torch.from_numpy(W), Z @ W, **close)
+    np.testing.assert_allclose(matrix @ torch.from_numpy(few), Z @ few, **close)
     np.testing.assert_allclose(matrix.adjoint(torch.from_numpy(D)), Z.T @ D, **close)
+    for features, rows_of_G in matrix.adjoint_blocks(torch.from_numpy(D)):
+        np.testing.assert_allclose(rows_of_G[0], (Z.T @ D[0])[features], **close)
     np.testing.assert_allclose(matrix.transposed(), Z.T[None], **close)
+    np.testing.assert_allclose(
+        matrix.chunk(slice(1, 3)).transposed(), Z[1:3].T[None], **close
+    )
     np.testing.assert_allclose(
         matrix.take_samples(rows).transposed(), Z[rows].T[None], **close
     )

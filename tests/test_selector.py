@@ -303,7 +303,7 @@ def test_sparse_equals_dense(container):
 
 def test_sparse_is_never_densified_as_a_whole(monkeypatch):
     """A matrix whose dense form has many chunks is worked on in chunks."""
-    from skl1inf.matrices._sparse import StandardizedSparse
+    from skl1inf.matrices._standardized_sparse import StandardizedSparse
     from skl1inf.network import _problem
 
     monkeypatch.setattr(_problem, "_CHUNK_ENTRIES", 1000)

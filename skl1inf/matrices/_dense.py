@@ -3,14 +3,14 @@
 import numpy as np
 
 from ._centred import N_PROBES, DenseColumns, far_from_zero
-from ._matrix import Matrix, Standardized
+from ._matrix import Matrix
 
 # Entries that are converted to double precision at a time. Of columns, at least so
 # many: fewer would lie in one cache line of a row.
 _BLOCK_ENTRIES, _BLOCK_COLUMNS = 2**18, 16
 
-# Side of the squares that are transposed at a time: they fit into the cache.
-_TILE = 256
+# A larger matrix is standardised anew for every product, in place of a copy.
+_COPIED_ENTRIES = 2**24
 
 
 class DenseMatrix(Matrix):
@@ -31,17 +31,16 @@ class DenseMatrix(Matrix):
 
     def standardized(self, mean, inverse_scale, device):
         """Return ``(X - mean) * inverse_scale``, of one replica."""
-        import torch
+        folded = self.folded(mean, inverse_scale)
+        if device.type == "cpu" and self.X.size > _COPIED_ENTRIES:
+            return folded
+        return folded.copied(device)
 
-        Zt = np.empty(self.shape[::-1], np.float32)
-        # The training refuses what is not finite.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for i in range(0, self.shape[0], _TILE):
-                for j in range(0, self.shape[1], _TILE):
-                    rows, columns = slice(i, i + _TILE), slice(j, j + _TILE)
-                    Z = (self.X[rows, columns] - mean[columns]) * inverse_scale[columns]
-                    Zt[columns, rows] = Z.T
-        return StandardizedDense(torch.as_tensor(Zt, device=device)[None])
+    def folded(self, mean, inverse_scale):
+        """Return the same, computed when it is needed."""
+        from ._standardized import FoldedDense
+
+        return FoldedDense(self.X, mean, inverse_scale)
 
     def statistics(self, weight):
         """Return the mean and deviation of every column, and what is constant."""
@@ -85,42 +84,3 @@ class DenseMatrix(Matrix):
     def far_columns(self, mean):
         """Return the columns with a mean that is large relative to their spread."""
         return far_from_zero(self.X[:N_PROBES] - mean, mean)
-
-
-class StandardizedDense(Standardized):
-    """Standardised matrices: ``Zt`` of shape (n_replicas, n_features, n_samples)."""
-
-    def __init__(self, Zt):
-        self.Zt, self.device = Zt, Zt.device
-        self.n_features, self.n_samples = Zt.shape[1:]
-
-    def __matmul__(self, W):
-        """Return ``Z W``, of which a few rows of W make up most."""
-        active = W.abs().amax((0, 2)).nonzero().squeeze(1)
-        if 4 * len(active) < self.n_features:
-            return self.Zt[:, active].mT @ W[:, active]
-        return self.Zt.mT @ W
-
-    def adjoint(self, D):
-        """Return ``Z' D``, of shape (n_replicas, n_features, n_hidden)."""
-        return self.Zt @ D
-
-    def transposed(self):
-        """Return ``Z'``."""
-        return self.Zt
-
-    def take_samples(self, index):
-        """Return the matrices of the samples `index`."""
-        return StandardizedDense(self.Zt[:, :, index])
-
-    def take_features(self, index):
-        """Return the matrices of the features `index`, (n_replicas, n_chosen)."""
-        from ._replicas import take_features
-
-        return StandardizedDense(take_features(self.Zt, index))
-
-    def stack(self, others):
-        """Return this and others as replicas, padded with samples of zeros."""
-        from ._replicas import stack_padded
-
-        return StandardizedDense(stack_padded([Z.Zt for Z in (self, *others)], 2))

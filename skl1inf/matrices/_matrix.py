@@ -80,11 +80,17 @@ class Standardized(Protocol):
     def adjoint(self, D):
         """Return ``Z' D``, of shape (n_replicas, n_features, n_hidden)."""
 
+    def adjoint_blocks(self, D):
+        """Yield slices of the features, each with its rows of ``Z' D``."""
+
     def transposed(self):
         """Return ``Z'`` as a tensor; only a chunk of samples is ever asked for."""
 
+    def chunk(self, samples):
+        """Return the matrices of a slice of the samples."""
+
     def take_samples(self, index):
-        """Return the matrices of the samples `index`."""
+        """Return the matrices of the samples `index`, in memory."""
 
     def take_features(self, index):
         """Return the matrices of the features `index`, (n_replicas, n_chosen)."""

@@ -3,7 +3,10 @@
 import numpy as np
 
 from ._centred import N_PROBES, SparseColumns, far_from_zero
-from ._matrix import Matrix, Standardized
+from ._matrix import Matrix
+
+# Samples whose norms are computed at a time.
+_BLOCK_SAMPLES = 2**13
 
 
 class SparseMatrix(Matrix):
@@ -28,23 +31,42 @@ class SparseMatrix(Matrix):
 
     def standardized(self, mean, inverse_scale, device):
         """Return ``(X - mean) * inverse_scale``, ``X`` kept sparse."""
+        from ._standardized_sparse import StandardizedSparse
+
+        if device.type == "cpu":
+            return self.folded(mean, inverse_scale)
         X = self.X.tocsr()
         # Scaled before they are float32, in whose range the entries may not be.
         with np.errstate(over="ignore", invalid="ignore"):
             data = (X.data * inverse_scale[X.indices]).astype(np.float32)
-            mean = (mean * inverse_scale).astype(np.float32)
         scaled = type(X)((data, X.indices, X.indptr), shape=X.shape)
-        return StandardizedSparse(scaled, mean, device)
+        return StandardizedSparse(
+            scaled, mean * inverse_scale, np.ones_like(mean), device
+        )
+
+    def folded(self, mean, inverse_scale):
+        """Return the same on the CPU, without a copy of a CSR matrix."""
+        import torch
+
+        from ._standardized_sparse import StandardizedSparse
+
+        cpu = torch.device("cpu")
+        return StandardizedSparse(self.X.tocsr(), mean, inverse_scale, cpu)
 
     def squared_norms(self, mean, inverse_scale):
         """Return the squared norms of ``(X - mean) * inverse_scale``.
 
         An entry x adds ``(x - m)^2 - m^2 = x (x - 2 m)`` to the norm of a row of zeros.
         """
-        Z, mean = self.X.tocoo(), mean * inverse_scale
-        data = Z.data * inverse_scale[Z.col]
-        data *= data - 2 * mean[Z.col]
-        return np.bincount(Z.row, data, self.shape[0]) + mean @ mean
+        X, mean = self.X.tocsr(), mean * inverse_scale
+        norms = np.full(self.shape[0], mean @ mean)
+        for start in range(0, len(norms), _BLOCK_SAMPLES):
+            rows = slice(start, start + _BLOCK_SAMPLES)
+            Z = X[rows].tocoo()
+            data = Z.data * inverse_scale[Z.col]
+            data *= data - 2 * mean[Z.col]
+            norms[rows] += np.bincount(Z.row, data, Z.shape[0])
+        return norms
 
     def weighted_sums(self, R):
         """Return ``X' R`` in float64."""
@@ -63,56 +85,3 @@ class SparseMatrix(Matrix):
             return full
         centred = probes[:, full].toarray() - mean[full]
         return full[far_from_zero(centred, mean[full])]
-
-
-class StandardizedSparse(Standardized):
-    """The standardised matrix ``Z = X - mean``, ``X`` scaled and kept sparse.
-
-    The mean is folded into the products: ``Z W = X W - mean' W``. There is one replica
-    only. ``X`` and ``mean`` are in float32.
-    """
-
-    def __init__(self, X, mean, device):
-        import torch
-
-        self.X, self.mean, self.device = X, mean, device
-        self.n_samples, self.n_features = X.shape
-        self._mean = torch.as_tensor(mean, device=device)
-        self._tensor = _to_torch(X, device)
-
-    def __matmul__(self, W):
-        """Return ``Z W``, of shape (1, n_samples, n_hidden)."""
-        return (self._tensor @ W[0] - self._mean @ W[0])[None]
-
-    def adjoint(self, D):
-        """Return ``Z' D``, of shape (1, n_features, n_hidden)."""
-        product = self._tensor.T @ D[0]
-        return product.addr_(self._mean, D[0].sum(0), alpha=-1)[None]
-
-    def transposed(self):
-        """Return ``Z'``, dense."""
-        return self._tensor.to_dense().sub_(self._mean).T[None]
-
-    def take_samples(self, index):
-        """Return the matrix of the samples `index`."""
-        return StandardizedSparse(self.X[index], self.mean, self.device)
-
-    def take_features(self, index):
-        """Return the matrix of the features `index`, of shape (1, n_chosen)."""
-        index = index[0].numpy(force=True)
-        return StandardizedSparse(self.X[:, index], self.mean[index], self.device)
-
-    def stack(self, others):
-        """Return None: each is trained alone."""
-
-
-def _to_torch(X, device):
-    """Return the tensor, in coordinates, of a scipy matrix."""
-    import torch
-
-    X = X.tocoo()
-    index = torch.as_tensor(np.stack([X.row, X.col]).astype(np.int64), device=device)
-    values = torch.as_tensor(X.data, device=device)
-    return torch.sparse_coo_tensor(
-        index, values, X.shape, check_invariants=False, device=device
-    ).coalesce()

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from ..matrices._dense import StandardizedDense
+from ..matrices._standardized import StandardizedDense
 from ._network import ACTIVATIONS, Network, slopes_at
 from ._objective import Objective, backward
 from ._problem import Batch
