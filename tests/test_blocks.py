@@ -79,7 +79,7 @@ def test_products_are_those_of_the_standardised_matrix(container, seed):
     mean, inverse_scale = X.mean(axis=0), rng.uniform(0, 3, X.shape[1])
     Z = (X - mean) * inverse_scale
     matrix = open_matrix(cut(X, sizes, container))
-    standardised = matrix.folded(mean, inverse_scale, CPU)
+    standardised = matrix.standardized(mean, inverse_scale, CPU)
     W = rng.normal(size=(1, Z.shape[1], 5)).astype(np.float32)
     W[:, rng.random(Z.shape[1]) < 0.7] = 0
     D = rng.normal(size=(1, Z.shape[0], 5)).astype(np.float32)
@@ -168,7 +168,7 @@ def test_a_pass_reads_every_block_once_and_features_in_memory_none(data):
     X, _ = data
     counted = Counted(X)
     matrix = open_matrix(da.from_array(counted, chunks=(30, -1), lock=False))
-    Z = matrix.folded(X.mean(axis=0), 1 / X.std(axis=0), CPU)
+    Z = matrix.standardized(X.mean(axis=0), 1 / X.std(axis=0), CPU)
     counted.n_reads = 0
 
     def n_reads(function, *arguments):
@@ -258,12 +258,12 @@ def test_every_target_is_trained_on_blocks(data, name):
 
 
 @pytest.mark.usefixtures("in_blocks")
-@pytest.mark.parametrize("taken", [0, 2**28])
+@pytest.mark.parametrize("taken", [0, 2**30])
 def test_halves_folds_and_paths_of_blocks(data, taken, monkeypatch):
     """Whether halves and folds are taken into memory or stay in blocks."""
     X, y = data
     X = X[:, :30]
-    monkeypatch.setattr(blocks, "_TAKEN_ENTRIES", taken)
+    monkeypatch.setattr(blocks, "_TAKEN_BYTES", taken)
     stable = L1InfStabilitySelector(n_pairs=2, random_state=0)
     searched = L1InfFeatureSelectorCV(radii=[0.2, 1], cv=2, random_state=0)
     for selector in (stable, searched):

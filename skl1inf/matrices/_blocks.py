@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite
 
-from ._matrix import Matrix, Standardized
+from ._matrix import Matrix
 
 # So many parts are added by one task.
 _FAN_IN = 8
@@ -22,8 +22,8 @@ _FAN_IN = 8
 # Parts of at most so many bytes are fetched at a time, beside the result.
 _FETCHED_BYTES = 2**28
 
-# Samples are taken into memory where they have at most so many entries together.
-_TAKEN_ENTRIES = 2**28
+# Samples are taken into memory where they have at most so many bytes, if dense.
+_TAKEN_BYTES = 2**30
 
 
 class BlocksMatrix(Matrix):
@@ -45,7 +45,7 @@ class BlocksMatrix(Matrix):
     def take_samples(self, index):
         """Return the matrix of the samples `index`, in memory where they are few."""
         X = self.X[index]
-        if len(index) * self.shape[1] > _TAKEN_ENTRIES:
+        if X.nbytes > _TAKEN_BYTES:
             return BlocksMatrix(X)
         return open_block(X.compute())
 
@@ -53,7 +53,7 @@ class BlocksMatrix(Matrix):
         """Return the features `index` as an array, (n_samples, n_chosen)."""
         dtype = np.float32 if self.X.dtype == np.float32 else np.float64
         columns = allocate((self.shape[0], len(index)), dtype)
-        self.fetch(columns, _columns, index)
+        self.fetch(columns, columns_of_block, index)
         return columns
 
     def take_columns(self, index):
@@ -62,10 +62,8 @@ class BlocksMatrix(Matrix):
 
     def standardized(self, mean, inverse_scale, device):
         """Return ``(X - mean) * inverse_scale``, which stays in blocks."""
-        return self.folded(mean, inverse_scale, device)
+        from ._standardized_blocks import StandardizedBlocks
 
-    def folded(self, mean, inverse_scale, device):
-        """Return ``(X - mean) * inverse_scale`` without a copy of X."""
         return StandardizedBlocks(self, mean, inverse_scale, device)
 
     def squared_norms(self, mean, inverse_scale):
@@ -113,86 +111,6 @@ class BlocksMatrix(Matrix):
             parts = [add(parts[start : start + _FAN_IN]) for start in starts]
         (total,) = dask.compute(parts[0])
         return total
-
-
-class StandardizedBlocks(Standardized):
-    """The standardised matrix ``Z = (X - mean) * inverse_scale``, X in blocks.
-
-    There is one replica. The features that were taken last are kept in memory: the next
-    working set has most of them, and so need not be read again.
-    """
-
-    def __init__(self, matrix, mean, inverse_scale, device):
-        import torch
-
-        self.matrix, self.mean, self.inverse_scale = matrix, mean, inverse_scale
-        self.device = device
-        self.n_samples, self.n_features = matrix.shape
-        self._index = np.empty(0, dtype=int)
-        self._Zt = torch.empty((1, 0, self.n_samples), device=device)
-
-    def __matmul__(self, W):
-        """Return ``Z W``, from the features whose row of W is not zero."""
-        import torch
-
-        index = W[0].abs().amax(1).nonzero().squeeze(1)
-        active = index.numpy(force=True)
-        W = W[0, index]
-        held = np.isin(active, self._index, assume_unique=True)
-        if held.all():
-            return self._take_held(active).mT @ W[None]
-        product = allocate((self.n_samples, W.shape[1]), np.float32)
-        scaling = self.mean[active], self.inverse_scale[active]
-        self.matrix.fetch(product, _product, active, *scaling, W.numpy(force=True))
-        return torch.as_tensor(product, device=self.device)[None]
-
-    def adjoint(self, D):
-        """Return ``Z' D``, of shape (1, n_features, n_hidden)."""
-        import torch
-
-        scaling = self.mean, self.inverse_scale
-        D = D[0].numpy(force=True)
-        product = self.matrix.add_up(_adjoint, *scaling, by_sample=D)
-        return torch.as_tensor(product, device=self.device)[None]
-
-    def transposed(self):
-        """Return ``Z'``."""
-        return self.take_samples(np.arange(self.n_samples)).transposed()
-
-    def take_samples(self, index):
-        """Return the matrices of the samples `index`."""
-        part = self.matrix.take_samples(index)
-        return part.standardized(self.mean, self.inverse_scale, self.device)
-
-    def take_features(self, index):
-        """Return the features `index`, (1, n_chosen), in memory."""
-        import torch
-
-        from ._dense import StandardizedDense
-
-        wanted = np.unique(index.numpy(force=True))
-        missing = np.setdiff1d(wanted, self._index, assume_unique=True)
-        if len(missing):
-            Zt = allocate((len(missing), self.n_samples), np.float32)
-            scaling = self.mean[missing], self.inverse_scale[missing]
-            self.matrix.fetch(Zt.T, _standardized, missing, *scaling)
-            fetched = torch.as_tensor(Zt, device=self.device)[None]
-            held = np.intersect1d(wanted, self._index, assume_unique=True)
-            Zt = torch.cat([self._take_held(held), fetched], dim=1)
-            order = np.argsort(np.append(held, missing))
-            self._index, self._Zt = wanted, Zt[:, order]
-        chosen = self._take_held(index[0].numpy(force=True))
-        return StandardizedDense(chosen)
-
-    def stack(self, others):
-        """Return None: each is trained alone."""
-
-    def _take_held(self, features):
-        """Return the rows of features that are in memory."""
-        places = np.searchsorted(self._index, features)
-        if np.array_equal(places, np.arange(len(self._index))):
-            return self._Zt
-        return self._Zt[:, places]
 
 
 @dataclass(frozen=True)
@@ -292,7 +210,8 @@ def _moments(block, weight):
     return Moments(weight.sum(), mean, variance)
 
 
-def _columns(block, index):
+def columns_of_block(block, index):
+    """Return some columns of a block, which are finite."""
     columns = open_block(block).columns(index)
     assert_all_finite(columns, input_name="X")
     return columns
@@ -304,20 +223,3 @@ def _squared_norms(block, mean, inverse_scale):
 
 def _weighted_sums(block, R):
     return open_block(block).weighted_sums(R)
-
-
-def _standardized(block, index, mean, inverse_scale):
-    with np.errstate(over="ignore", invalid="ignore"):
-        return ((_columns(block, index) - mean) * inverse_scale).astype(np.float32)
-
-
-def _product(block, index, mean, inverse_scale, W):
-    return _standardized(block, index, mean, inverse_scale) @ W
-
-
-def _adjoint(block, mean, inverse_scale, D):
-    import torch
-
-    cpu = torch.device("cpu")
-    Z = open_block(block).folded(mean, inverse_scale, cpu)
-    return Z.adjoint(torch.from_numpy(np.ascontiguousarray(D))[None])[0].numpy()
