@@ -7,14 +7,15 @@ The parts are added in the order of the blocks, eight at a time, whichever worke
 the first to be done. So the result does not depend on the workers.
 """
 
-from dataclasses import dataclass
 from functools import reduce
+from operator import add
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite
 
 from ._matrix import Matrix
+from ._moments import Moments, moments_of
 
 # So many parts are added by one task.
 _FAN_IN = 8
@@ -104,56 +105,13 @@ class BlocksMatrix(Matrix):
         import dask
 
         shared = [dask.delayed(argument) for argument in arguments]
-        call, add = (dask.delayed(f, pure=False) for f in (function, _sum))
+        call, sum_up = (dask.delayed(f, pure=False) for f in (function, _sum))
         parts = [call(block, *shared, by_sample[rows]) for rows, block in self._parts]
         while len(parts) > 1:
             starts = range(0, len(parts), _FAN_IN)
-            parts = [add(parts[start : start + _FAN_IN]) for start in starts]
+            parts = [sum_up(parts[start : start + _FAN_IN]) for start in starts]
         (total,) = dask.compute(parts[0])
         return total
-
-
-@dataclass(frozen=True)
-class Moments:
-    """The weighted mean and variance of every column of some samples."""
-
-    weight: float
-    mean: np.ndarray
-    variance: np.ndarray
-
-    def __add__(self, other):
-        r"""Return the moments of the samples of both [1]_.
-
-        With the weights :math:`v` and :math:`w`, :math:`s = w / (v + w)` and
-        :math:`d = m_w - m_v`, the mean is :math:`m_v + s d` and the variance
-        :math:`(1 - s) \sigma_v^2 + s \sigma_w^2 + s (1 - s) d^2`.
-
-        References
-        ----------
-        .. [1] T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a
-           pairwise algorithm for computing sample variances", Stanford University
-           report STAN-CS-79-773, 1979, equation 2.1.
-        """
-        weight = self.weight + other.weight
-        share = other.weight / weight
-        with np.errstate(over="ignore", invalid="ignore"):
-            difference = other.mean - self.mean
-            between = share * (1 - share) * difference**2
-            within = (1 - share) * self.variance + share * other.variance
-            mean = self.mean + share * difference
-        return Moments(weight, mean, within + between)
-
-    def statistics(self, n_samples):
-        """Return mean, deviation, and what is constant up to rounding.
-
-        The bound on the rounding is that of scikit-learn's StandardScaler.
-        """
-        eps = np.finfo(float).eps
-        with np.errstate(over="ignore", invalid="ignore"):
-            rounding = n_samples * eps * self.variance
-            rounding += (n_samples * eps * self.mean) ** 2
-        constant = (self.variance <= rounding) & np.isfinite(self.variance)
-        return self.mean, np.where(constant, 1.0, self.variance**0.5), constant
 
 
 def allocate(shape, dtype):
@@ -195,7 +153,7 @@ def _write(out, group):
 
 def _sum(parts):
     """Return the sum of parts, from the first to the last."""
-    return reduce(lambda a, b: a + b, parts)
+    return reduce(add, parts)
 
 
 # What is computed of a block, where dask has it.
@@ -204,6 +162,8 @@ def _sum(parts):
 def _moments(block, weight):
     matrix = open_block(block)
     assert_all_finite(matrix.X, input_name="X")
+    if not issparse(block):
+        return moments_of(matrix.X, weight)
     with np.errstate(over="ignore", invalid="ignore"):
         mean, scale, constant = matrix.statistics(weight)
         variance = np.where(constant, 0.0, scale**2)

@@ -105,4 +105,4 @@ def _product(block, index, mean, inverse_scale, W):
 
 def _adjoint(block, mean, inverse_scale, D):
     Z = open_block(block).folded(mean, inverse_scale)
-    return Z.adjoint(torch.from_numpy(np.ascontiguousarray(D))[None])[0].numpy()
+    return Z.adjoint(torch.tensor(D)[None])[0].numpy()
