@@ -1,6 +1,7 @@
 """Data in blocks: a dask array is fitted as the same data in memory."""
 
 import os
+import tracemalloc
 
 import dask
 import dask.array as da
@@ -27,6 +28,7 @@ from skl1inf import (
 from skl1inf.datasets import make_expression
 from skl1inf.estimators import _dask as reading
 from skl1inf.matrices import _blocks as blocks
+from skl1inf.matrices import _dense
 from skl1inf.matrices import open_matrix
 
 CPU = torch.device("cpu")
@@ -428,6 +430,20 @@ def test_data_in_memory_do_not_import_dask(data, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "dask", None)
     X, y = data
     assert L1InfFeatureSelector(random_state=0).fit(X, y).transform(X).shape[0] == 200
+
+
+def test_a_memory_map_is_not_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr(_dense, "_COPIED_ENTRIES", 0)
+    X, y, _ = make_expression(1000, 4000, n_informative=8, random_state=0)
+    np.save(tmp_path / "X.npy", X.astype(np.float32))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    selector = L1InfFeatureSelector(interactions=False, random_state=0)
+    selector.fit(X[:50], y[:50])  # what is imported and compiled does not count
+    tracemalloc.start()
+    selector.fit(mapped, y).transform(mapped)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.75 * mapped.nbytes
 
 
 # A cluster

@@ -171,7 +171,7 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
@@ -188,7 +188,7 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
@@ -204,7 +204,7 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
@@ -219,7 +219,7 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns

@@ -135,7 +135,7 @@ class L1InfCoxRegressor(L1InfPredictor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
@@ -153,7 +153,7 @@ class L1InfCoxRegressor(L1InfPredictor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         return_array : bool, default=False
@@ -179,7 +179,7 @@ class L1InfCoxRegressor(L1InfPredictor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         return_array : bool, default=False
@@ -223,7 +223,7 @@ class L1InfCoxRegressor(L1InfPredictor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         y : structured array of shape (n_samples,) or frame

@@ -94,7 +94,7 @@ class L1InfPredictor(L1InfFeatureSelector):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The training data.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
@@ -184,7 +184,7 @@ class L1InfPredictor(L1InfFeatureSelector):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
@@ -204,7 +204,7 @@ class L1InfPredictor(L1InfFeatureSelector):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
@@ -232,7 +232,7 @@ class L1InfPredictor(L1InfFeatureSelector):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns

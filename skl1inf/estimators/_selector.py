@@ -409,7 +409,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The training data.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
@@ -501,7 +501,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
