@@ -12,7 +12,7 @@ all memory that it and its libraries allocate, but not the pages of the file.
   among its 20 best.
 
     python benchmarks/bench_blocks.py --folder FOLDER [--gigabytes 8] [--features 10000]
-        [--limit 2] [--threads 2] [--warm]
+        [--limit 2] [--threads 2] [--repeats 3] [--warm] [--only passes|fit]
 
 FOLDER needs that much space. The file stays there, and is used again.
 """
@@ -118,8 +118,8 @@ def costs(X):
     }
 
 
-def seconds(function, clock, before=lambda: None, repeats=3):
-    """Return the median of a few runs."""
+def seconds(function, clock, repeats, before=lambda: None):
+    """Return the median of some runs."""
     times = []
     for _ in range(repeats):
         before()
@@ -142,7 +142,9 @@ def main():
     parser.add_argument("--features", type=int, default=10_000)
     parser.add_argument("--limit", type=float, default=2, help="GiB of memory")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--warm", action="store_true")
+    parser.add_argument("--only", choices=["passes", "fit"])
     arguments = parser.parse_args()
 
     n_features = arguments.features
@@ -158,30 +160,39 @@ def main():
     X = da.from_array(counted, chunks=(rows, -1), name=False, lock=False)
     print(f"{n_samples} x {n_features}, {X.numblocks[0]} blocks of {rows} samples")
 
-    print("\none block in memory: nanoseconds an entry")
-    block = np.array(counted.X[:rows])
-    for name, function in costs(block).items():
-        print(f"{name:20} {seconds(function, process_time) / block.size * 1e9:6.2f}")
-    del block
-
     with dask.config.set(scheduler="threads", num_workers=arguments.threads):
-        print("\na pass over all blocks: seconds, multiple of reading once")
-        first = None
-        for name, function in passes(X).items():
-            before = (
-                (lambda: None) if arguments.warm else (lambda: drop(path, counted.X))
-            )
-            took = seconds(function, perf_counter, before)
-            first = first or took
-            print(f"{name:20} {took:6.2f} {took / first:6.2f}")
+        if arguments.only != "fit":
+            report_costs(np.array(counted.X[:rows]), arguments.repeats)
+            before = (lambda: None) if arguments.warm else lambda: drop(path, counted.X)
+            report_passes(X, arguments.repeats, before)
+        if arguments.only != "passes":
+            report_fit(X, y, counted)
+    print(f"allocated at the end: {memory('VmData'):.2f} GiB of {arguments.limit:g}")
 
-        counted.n_read, start = 0, perf_counter()
-        fitted = L1InfFeatureSelector(random_state=0).fit(X, y)
+
+def report_costs(block, repeats):
+    print("\none block in memory: nanoseconds an entry")
+    for name, function in costs(block).items():
+        took = seconds(function, process_time, repeats)
+        print(f"{name:20} {took / block.size * 1e9:6.2f}")
+
+
+def report_passes(X, repeats, before):
+    print("\na pass over all blocks: seconds, multiple of reading once")
+    first = None
+    for name, function in passes(X).items():
+        took = seconds(function, perf_counter, repeats, before)
+        first = first or took
+        print(f"{name:20} {took:6.2f} {took / first:6.2f}", flush=True)
+
+
+def report_fit(X, y, counted):
+    counted.n_read, start = 0, perf_counter()
+    fitted = L1InfFeatureSelector(random_state=0).fit(X, y)
     n_passes, took = counted.n_read / counted.X.size, perf_counter() - start
     best = np.argsort(fitted.ranking_)[:N_INFORMATIVE]
     print(f"\nfit: {took:.1f} s, reads the data {n_passes:.1f} times")
     print(f"of the 20 best, {(best < N_INFORMATIVE).sum()} are informative")
-    print(f"allocated at the end: {memory('VmData'):.2f} GiB of {arguments.limit:g}")
 
 
 if __name__ == "__main__":

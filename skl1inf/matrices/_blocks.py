@@ -7,6 +7,7 @@ The parts are added in the order of the blocks, eight at a time, whichever worke
 the first to be done. So the result does not depend on the workers.
 """
 
+import warnings
 from functools import reduce
 from operator import add
 
@@ -53,7 +54,7 @@ class BlocksMatrix(Matrix):
     def columns(self, index):
         """Return the features `index` as an array, (n_samples, n_chosen)."""
         dtype = np.float32 if self.X.dtype == np.float32 else np.float64
-        columns = allocate((self.shape[0], len(index)), dtype)
+        columns = allocate(len(index), self.shape[0], dtype).T
         self.fetch(columns, columns_of_block, index)
         return columns
 
@@ -110,20 +111,20 @@ class BlocksMatrix(Matrix):
         while len(parts) > 1:
             starts = range(0, len(parts), _FAN_IN)
             parts = [sum_up(parts[start : start + _FAN_IN]) for start in starts]
-        (total,) = dask.compute(parts[0])
+        (total,) = _computed(parts)
         return total
 
 
-def allocate(shape, dtype):
-    """Return an array, or raise a MemoryError that says what it was for."""
+def allocate(n_features, n_samples, dtype):
+    """Return an array of that shape, or raise a MemoryError that says what it was for."""
     try:
-        return np.empty(shape, dtype)
+        return np.empty((n_features, n_samples), dtype)
     except MemoryError as error:
-        size = np.prod(shape, dtype=float) * np.dtype(dtype).itemsize / 2**30
+        size = float(n_features) * n_samples * np.dtype(dtype).itemsize / 2**30
         raise MemoryError(
-            f"The {max(shape)} samples of X do not fit into memory with the "
-            f"{min(shape)} features that are trained on: they take {size:.1f} GiB. A "
-            "smaller radius selects fewer features; some of the samples may do."
+            f"{n_features} features of the {n_samples} samples of X, which are trained "
+            f"on, do not fit into memory: they take {size:.1f} GiB. A smaller radius "
+            "selects fewer features."
         ) from error
 
 
@@ -144,11 +145,19 @@ def open_block(block):
 
 def _write(out, group):
     """Compute the parts of a group of rows, and write them."""
-    import dask
-
-    parts = dask.compute(*(part for _, part in group))
+    parts = _computed([part for _, part in group])
     for (rows, _), part in zip(group, parts, strict=True):
         out[rows] = part
+
+
+def _computed(parts):
+    """Return what dask computes."""
+    import dask
+
+    with warnings.catch_warnings():
+        # The weights or activations that a product needs must get to the workers.
+        warnings.filterwarnings("ignore", "Sending large graph")
+        return dask.compute(*parts)
 
 
 def _sum(parts):

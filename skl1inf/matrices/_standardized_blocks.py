@@ -29,7 +29,7 @@ class StandardizedBlocks(Standardized):
         W = W[:, index]
         if np.isin(active, self._index).all():
             return self._held(active).mT @ W
-        product = allocate((self.n_samples, W.shape[2]), np.float32)
+        product = np.empty((self.n_samples, W.shape[2]), np.float32)
         scaling = self.mean[active], self.inverse_scale[active]
         self.matrix.fetch(product, _product, active, *scaling, W[0].numpy(force=True))
         return torch.as_tensor(product, device=self.device)[None]
@@ -74,7 +74,7 @@ class StandardizedBlocks(Standardized):
 
     def _fetched(self, features):
         """Return the rows of features that are read from the blocks."""
-        Zt = allocate((len(features), self.n_samples), np.float32)
+        Zt = allocate(len(features), self.n_samples, np.float32)
         scaling = self.mean[features], self.inverse_scale[features]
         self.matrix.fetch(Zt.T, _standardized, features, *scaling)
         return torch.as_tensor(Zt, device=self.device)[None]
