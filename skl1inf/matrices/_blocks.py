@@ -116,7 +116,7 @@ class BlocksMatrix(Matrix):
 
 
 def allocate(n_features, n_samples, dtype):
-    """Return an array of that shape, or raise a MemoryError that says what it was for."""
+    """Return an array, or raise a MemoryError that says how large it would be."""
     try:
         return np.empty((n_features, n_samples), dtype)
     except MemoryError as error:
