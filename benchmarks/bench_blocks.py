@@ -4,9 +4,10 @@ A matrix in float32 is written to a file of numpy, which a memory map opens. Its
 differ in 20 features. The limit is on the data segment of the process (RLIMIT_DATA):
 all memory that it and its libraries allocate, but not the pages of the file.
 
-- Every kind of pass over the data, in wall seconds, and as a multiple of the time that
-  dask takes to copy each block once. The file is dropped from the page cache before
-  every pass, as data beyond memory would be; `--warm` leaves it there.
+- Every kind of pass over the data, in wall seconds, as a multiple of the time that dask
+  takes to copy each block once, and in processor seconds of all threads. The file is
+  dropped from the page cache before every pass, as data beyond memory would be;
+  `--warm` leaves it there.
 - Every kind of pass over one block in memory, in processor seconds, on one thread.
 - One fit: seconds, how often it reads the data, and how many of the 20 features are
   among its 20 best.
@@ -118,15 +119,15 @@ def costs(X):
     }
 
 
-def seconds(function, clock, repeats, before=lambda: None):
-    """Return the median of some runs."""
+def seconds(function, repeats, before=lambda: None):
+    """Return the medians of wall and processor seconds of some runs."""
     times = []
     for _ in range(repeats):
         before()
-        start = clock()
+        start = perf_counter(), process_time()
         function()
-        times.append(clock() - start)
-    return np.median(times)
+        times.append((perf_counter() - start[0], process_time() - start[1]))
+    return np.median(times, axis=0)
 
 
 def memory(name):
@@ -173,17 +174,19 @@ def main():
 def report_costs(block, repeats):
     print("\none block in memory: nanoseconds an entry")
     for name, function in costs(block).items():
-        took = seconds(function, process_time, repeats)
+        _, took = seconds(function, repeats)
         print(f"{name:20} {took / block.size * 1e9:6.2f}")
 
 
 def report_passes(X, repeats, before):
-    print("\na pass over all blocks: seconds, multiple of reading once")
+    print(
+        "\na pass over all blocks: seconds, multiple of reading once, processor seconds"
+    )
     first = None
     for name, function in passes(X).items():
-        took = seconds(function, perf_counter, repeats, before)
+        took, busy = seconds(function, repeats, before)
         first = first or took
-        print(f"{name:20} {took:6.2f} {took / first:6.2f}", flush=True)
+        print(f"{name:20} {took:6.2f} {took / first:6.2f} {busy:6.2f}", flush=True)
 
 
 def report_fit(X, y, counted):
