@@ -353,6 +353,15 @@ def test_types_of_numbers_and_blocks_of_columns(data, dtype):
     assert_same_fit(fitted, expected)
 
 
+class Frame:
+    """Stands for a frame of dask, which would need pyarrow."""
+
+    __module__ = "dask.dataframe"
+
+    def to_dask_array(self, lengths):
+        """Only named in the error."""
+
+
 REFUSED = {
     "one dimension": (lambda X: X[:, 0], ValueError, "Expected 2D array, got 1D"),
     "unknown sizes": (lambda X: X[X[:, 0] > 0], ValueError, "compute_chunk_sizes"),
@@ -360,6 +369,7 @@ REFUSED = {
     "objects": (lambda X: X.astype(object), ValueError, "real numbers"),
     "one sample": (lambda X: X[:1], ValueError, "minimum of 2"),
     "no feature": (lambda X: X[:, :0], ValueError, r"0 feature.*minimum of 1"),
+    "a frame": (lambda X: Frame(), TypeError, r"dask Frame: pass X\.to_dask_array"),
     "no array": (lambda X: dask.delayed(X), TypeError, "must be a dask array"),
     "NaN": (lambda X: da.where(X.max() == X, np.nan, X), ValueError, "X contains NaN"),
     "infinite": (lambda X: da.where(X.max() == X, np.inf, X), ValueError, "infinity"),
@@ -411,7 +421,7 @@ def test_mini_batches_of_blocks_are_refused(data):
         L1InfFeatureSelector(batch_size=32).fit(cut(X, 60), y)
 
 
-def test_linear_models_and_frames_are_refused(data):
+def test_linear_models_refuse_blocks(data):
     X, y = data
     lazy = cut(X, 60)
     model = L1InfMultiTaskRegressor().fit(X, y)
