@@ -122,6 +122,9 @@ def test_statistics_columns_samples_and_sums(container, seed):
     columns = rng.permutation(X.shape[1])[:3]
     rows = rng.permutation(X.shape[0])[:5]
     np.testing.assert_array_equal(matrix.columns(columns), X[:, columns])
+    for samples in (rows, slice(1, 9)):
+        part = matrix.columns(columns, samples)
+        np.testing.assert_array_equal(part, X[samples][:, columns])
     in_memory = matrix.take_columns(columns)
     assert sparse.issparse(in_memory) == (container is not np.asarray)
     np.testing.assert_array_equal(in_memory @ np.eye(len(columns)), X[:, columns])

@@ -51,11 +51,13 @@ class BlocksMatrix(Matrix):
             return BlocksMatrix(X)
         return open_block(X.compute())
 
-    def columns(self, index):
-        """Return the features `index` as an array, (n_samples, n_chosen)."""
-        dtype = np.float32 if self.X.dtype == np.float32 else np.float64
-        columns = allocate(len(index), self.shape[0], dtype).T
-        self.fetch(columns, columns_of_block, index)
+    def columns(self, index, samples=slice(None)):
+        """Return the features `index` of some samples as an array."""
+        X = self.X[samples]
+        matrix = self if X is self.X else BlocksMatrix(X)
+        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        columns = allocate(len(index), len(X), dtype).T
+        matrix.fetch(columns, columns_of_block, index)
         return columns
 
     def take_columns(self, index):
