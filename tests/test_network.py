@@ -346,7 +346,7 @@ def test_working_sets_find_what_all_features_find(monkeypatch):
     (problem,) = problems("classification", 1)
     options = options_for()
     (a,) = rank([problem], 1.0, options, Silent())
-    monkeypatch.setattr(_working_set, "_FIRST_WORKING_SET", 600)
+    monkeypatch.setattr(_working_set, "_FIRST_WORKING_SET", (600, 600))
     monkeypatch.setattr(_working_set, "_WORKING_SET", 600)
     (b,) = rank([problem], 1.0, options, Silent())
     assert set(np.argsort(-a.importances)[:9]) == set(np.argsort(-b.importances)[:9])

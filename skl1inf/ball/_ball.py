@@ -15,6 +15,10 @@ class Ball(Protocol):
     shape (n_rows, n_columns), and a number.
     """
 
+    # Whether the sizes and the dual sizes of a row depend on this row alone, so that
+    # they can be computed by blocks of rows.
+    rows_apart = False
+
     def project_(self, W, radius):
         """Replace every replica by the nearest point of its ball."""
 
@@ -58,6 +62,8 @@ class L1InfBall(Ball):
     non-negative part of the ball; there, only negative entries of the gradient lower
     the loss: the dual norm is ``max_i sum_j max(-G_ij, 0)``.
     """
+
+    rows_apart = True
 
     def __init__(self, positive=False):
         self.positive = positive

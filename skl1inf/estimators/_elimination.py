@@ -29,6 +29,9 @@ _MOST_FEATURES, _MOST_WITH_PRODUCTS = 500, 2 * N_ORDERED
 # matrix has at most so many entries: beyond, the screen takes longer than the fit.
 _ENOUGH_SAMPLES, _MOST_ENTRIES = 200, 2**24
 
+# So many samples put the best features in order nearly as all do.
+_MOST_SAMPLES = 2**16
+
 # Saliencies count as tied, and columns as copies, where they differ by less.
 _TIED = 1e-9
 
@@ -88,7 +91,9 @@ class _Elimination:
     """What the elimination of several selections shares."""
 
     def __init__(self, problem, responses, units):
-        self.problem, self.responses, self.units = problem, responses, units
+        self.problem, self.units = problem, units
+        self.samples, self.weight = _enough_samples(problem.target)
+        self.responses = responses[self.samples]
         kept = np.flatnonzero(units.kept)
         self.fixed = self._columns(kept) if len(kept) else None
         self.eliminated = {}  # selections often have the same best features
@@ -100,14 +105,14 @@ class _Elimination:
         if interactions == "auto":
             small = n_samples * n_features <= _MOST_ENTRIES
             interactions = small and n_samples >= _ENOUGH_SAMPLES
-        self.found = Interactions.none(n_samples)
+        self.found = Interactions.none(len(self.weight))
         if interactions:
             varies = (problem.inverse_scale > 0) & ~self.units.kept
             self.found = find_interactions(
                 lambda features: self._columns(features) * varies[features],
                 n_features,
                 self.responses,
-                problem.target.weight,
+                self.weight,
                 important,
             )
         self.interacting = self.units.containing(self.found.features)
@@ -128,7 +133,8 @@ class _Elimination:
         return np.append(best, by_importance[~np.isin(by_importance, best)])
 
     def _columns(self, features):
-        return self.problem.matrix.columns(features).astype(np.float64)
+        columns = self.problem.matrix.columns(features, self.samples)
+        return columns.astype(np.float64)
 
     def _candidates(self, important):
         """Return the units to put in order, ascending.
@@ -154,8 +160,7 @@ class _Elimination:
     def _distinct(self, candidates):
         """Return the units without those that are copies of others before them."""
         features, places = self._features(candidates)
-        target = self.problem.target
-        Z, weight = _standardize(self._columns(features), target.weight)
+        Z, weight = _standardize(self._columns(features), self.weight)
         alike = np.abs((weight[:, np.newaxis] * Z).T @ Z) > 1 - _TIED
         copies = (alike & (places[:, np.newaxis] < places)).any(axis=0)
         n_others = np.bincount(places, ~copies, len(candidates))
@@ -183,7 +188,7 @@ class _Elimination:
         order = backward_elimination(
             self._columns(features),
             self.responses,
-            target.weight,
+            self.weight,
             found,
             product_scale,
             signal=target.signal,
@@ -192,6 +197,16 @@ class _Elimination:
             fixed=self.fixed,
         )
         return candidates[order]
+
+
+def _enough_samples(target):
+    """Return the samples that put the features in order, and their weights."""
+    from ..network import draw
+
+    if len(target.weight) <= _MOST_SAMPLES:
+        return slice(None), target.weight
+    samples, factor = draw(target, _MOST_SAMPLES)
+    return samples, target.weight[samples] * factor
 
 
 def backward_elimination(

@@ -25,9 +25,11 @@ class DenseMatrix(Matrix):
         """Return the matrix of the samples `index`."""
         return DenseMatrix(self.X[index])
 
-    def columns(self, index):
-        """Return the features `index` as an array, (n_samples, n_chosen)."""
-        return self.X[:, index]
+    def columns(self, index, samples=slice(None)):
+        """Return the features `index` of some samples as an array."""
+        if isinstance(samples, slice):
+            return self.X[samples, index]
+        return self.X[samples[:, np.newaxis], index]
 
     def standardized(self, mean, inverse_scale, device):
         """Return ``(X - mean) * inverse_scale``, of one replica."""

@@ -22,8 +22,11 @@ class Matrix(Protocol):
     def take_samples(self, index):
         """Return the matrix of the samples `index`."""
 
-    def columns(self, index):
-        """Return the features `index` as an array, (n_samples, n_chosen)."""
+    def columns(self, index, samples=slice(None)):
+        """Return the features `index` of some samples as an array.
+
+        Its shape is (n_samples, n_chosen).
+        """
 
     def take_columns(self, index):
         """Return the features `index` in memory, as X has them: dense or sparse."""

@@ -25,9 +25,9 @@ class SparseMatrix(Matrix):
         """Return the matrix of the samples `index`."""
         return SparseMatrix(self.X[index])
 
-    def columns(self, index):
-        """Return the features `index` as an array, (n_samples, n_chosen)."""
-        return self.X[:, index].toarray()
+    def columns(self, index, samples=slice(None)):
+        """Return the features `index` of some samples as an array."""
+        return self.X[:, index][samples].toarray()
 
     def standardized(self, mean, inverse_scale, device):
         """Return ``(X - mean) * inverse_scale``, ``X`` kept sparse."""

@@ -13,6 +13,7 @@ from ._readout import (
 )
 from ._recipes import rank, retrain, trace, train
 from ._results import Selection, Trained
+from ._samples import draw
 
 __all__ = [
     "Observer",
@@ -23,6 +24,7 @@ __all__ = [
     "Silent",
     "Step",
     "Trained",
+    "draw",
     "encode",
     "encode_double",
     "integrated_gradients",

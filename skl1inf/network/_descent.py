@@ -3,9 +3,9 @@
 import torch
 
 from ..ball import relative_gap
-from ..matrices._replicas import take_features
+from ._gradient import dual_sizes_and_norm, loss_and_all_gradients
 from ._network import SLOPES
-from ._objective import Objective, backward, loss_and_gradient, slope
+from ._objective import Objective, loss_and_gradient, slope
 from ._optimizers import Adam, HeavyBall, ProjectedMomentum
 from ._working_set import Part, next_working_set
 
@@ -17,6 +17,9 @@ _STEP = 0.01
 # destination counts: the first layer must keep up with the others to be stationary.
 _FOLLOWING = 1.0, 1.0
 _SETTLING = 4.0, 0.3
+
+# A gap of at most `tol` times this part of the loss is small.
+_SMALL_LOSS = 0.05
 
 # Every tenth pass computes all gradients; the other nine only those of a working set.
 _PASSES_PER_CHECK = 10
@@ -49,7 +52,11 @@ class Descent:
         self.adam = Adam([layer.requires_grad_() for layer in layers], steps)
         self._normalize()
         if not (self.in_batches or self.objective.reconstructs):
-            self.part = self.whole.take_features(self.whole.sizes() > 0)
+            self.part = self._live()
+
+    def _live(self):
+        """Return the part that is the live features."""
+        return self.whole.take_features(self.whole.sizes() > 0)
 
     def _first_layer(self):
         """Return the optimizer of the first layer."""
@@ -63,6 +70,13 @@ class Descent:
         self.network.normalize_code(self.code_norm)
         if self.objective.target.reconstructs:
             self.network.normalize_decoder()
+
+    def see(self, data):
+        """Go on with other samples of the same features."""
+        if data is not self.whole.data:
+            whole, self.whole.data = self.part is self.whole, data
+            self.part = self.whole if whole else self._live()
+            self.first_layer.forget()
 
     def follow(self, radii, course, score=None):
         """Pass once at each of the `radii`; a score notes the end of every pass."""
@@ -118,13 +132,12 @@ class Descent:
         if not check:
             return loss, G, None
         dual_norm = self.whole.ball.dual_norm(G)
-        return loss, G, _gap(self.network.W, G, dual_norm, radius)
+        return loss, G, _gap(self.network.W, G, dual_norm, radius, loss)
 
     def _look_at_part(self):
         """Return the loss and the gradient of the working set."""
         part = self.part
-        loss, D = backward(part.network, self.objective, part.data)
-        G = part.data.Z.adjoint(D)
+        loss, G = loss_and_gradient(part.network, self.objective, part.data)
         return loss, G.mul_(part.inside[:, :, None])
 
     def _choose_part(self, radius):
@@ -132,13 +145,18 @@ class Descent:
 
         Returns the loss, the gradient of the new working set, and the gap.
         """
-        part = self.part
-        loss, D = backward(part.network, self.objective, part.data)
-        G = self.whole.data.Z.adjoint(D)
-        part_G = take_features(G, part.index)
-        gap = _gap(part.network.W, part_G, self.whole.ball.dual_norm(G), radius)
+        part, Z = self.part, self.whole.data.Z
+        loss, gradient = loss_and_all_gradients(
+            part.network, self.objective, part.data, Z
+        )
+        dual_sizes, dual_norm = dual_sizes_and_norm(gradient, self.whole.ball)
+        G = gradient.rows(part.index, part.data.Z)
+        gap = _gap(part.network.W, G, dual_norm, radius, loss)
         self._merge()
-        self.part, G = next_working_set(self.whole, part, G, self.first_layer.constant)
+        self.part, stays = next_working_set(self.whole, part, dual_sizes)
+        G = gradient.rows(self.part.index, self.part.data.Z)
+        self.part.M = torch.where(stays, self.part.M, self.first_layer.constant(G))
+        self.part.M *= self.part.inside[:, :, None]
         return loss, G.mul_(self.part.inside[:, :, None]), gap
 
     def _pass_in_batches(self, radius, speeds):
@@ -168,8 +186,14 @@ class Descent:
             self.whole.merge(self.part)
 
 
-def _gap(W, G, dual_norm, radius):
-    return relative_gap(slope(W, G), dual_norm, radius.flatten())
+def _gap(W, G, dual_norm, radius, loss):
+    """Return the relative duality gap, or the gap over a part of the loss if smaller.
+
+    Where the loss is nearly flat, the gap is small in itself.
+    """
+    radius = radius.flatten()
+    gap = relative_gap(slope(W, G), dual_norm, radius)
+    return gap / (_SMALL_LOSS * loss / (radius * dual_norm)).clamp_min(1.0)
 
 
 def radius_of_each(radius, data):

@@ -7,7 +7,6 @@ leading dimension of replicas: networks that are trained at the same time.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -49,22 +48,19 @@ class Network:
         """
         generator = torch.Generator().manual_seed(seed)
 
-        # Whatever default the user has configured.
-        zeros = partial(torch.zeros, dtype=torch.float32, device="cpu")
-
         def uniform(fan_in, *shape):
             bound = fan_in**-0.5
-            return zeros(*shape).uniform_(-bound, bound, generator=generator)
+            return _zeros(*shape).uniform_(-bound, bound, generator=generator)
 
         # The derivative of relu is zero at zero, where training would never start.
         bias = 0.1 if activation == "relu" else 0.0
         tensors = {
-            "W": zeros(1, n_features, n_hidden),
-            "b": zeros(1, 1, n_hidden) + bias,
+            "W": _zeros(1, n_features, n_hidden),
+            "b": _zeros(1, 1, n_hidden) + bias,
             "V": uniform(n_hidden, 1, n_hidden, n_latent),
-            "c": zeros(1, 1, n_latent),
+            "c": _zeros(1, 1, n_latent),
             "U": uniform(n_latent, 1, n_features, n_latent),
-            "e": zeros(1, n_features, 1),
+            "e": _zeros(1, n_features, 1),
         }
         tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
         return cls(**tensors, activation=activation)
@@ -120,6 +116,19 @@ class Network:
         """
         slopes = slopes_at(batch.Z @ self.W + self.b, self.activation)
         return slopes.square().mT @ batch.weight[:, :, None]
+
+
+def zeros_like(W):
+    """Return zeros of the shape and on the device of ``W``."""
+    return _zeros(*W.shape).to(W.device)
+
+
+def _zeros(*shape):
+    """Return zeros in float32. Those of numpy take memory only where they are changed.
+
+    The first layer has a row for every feature, and most of them stay zero.
+    """
+    return torch.from_numpy(np.zeros(shape, dtype=np.float32))
 
 
 def slopes_at(A, activation):

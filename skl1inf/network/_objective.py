@@ -93,13 +93,18 @@ def backward(network, objective, batch):
     return loss.detach(), A.grad
 
 
-def loss_and_gradient(network, objective, data):
-    """Return the loss of every replica, and its gradient in ``W``.
+def in_chunks(network, objective, data):
+    """Return the data in chunks of samples, if the loss is a sum over the samples."""
+    if not objective.target.separable:
+        return [data]
+    n_features, n_hidden = network.W.shape[1:]
+    return data.chunks(max(n_hidden, n_features if objective.reconstructs else 0))
 
-    A loss that is a sum over the samples is taken in chunks of them.
-    """
+
+def loss_and_gradient(network, objective, data):
+    """Return the loss of every replica, and its gradient in ``W``."""
     loss, G = 0.0, 0.0
-    for chunk in data.chunks() if objective.target.separable else [data]:
+    for chunk in in_chunks(network, objective, data):
         chunk_loss, D = backward(network, objective, chunk)
         loss, G = loss + chunk_loss, G + chunk.Z.adjoint(D)
     return loss, G

@@ -33,6 +33,9 @@ class ProjectedMomentum:
     def look(self, part, G):
         """Look at the curvature of the loss in the first layer, with gradient ``G``."""
 
+    def forget(self):
+        """Forget what is known of the samples, which change."""
+
     def update(self, part, G, radius, step):
         """Step against the gradient ``G`` and project onto the balls.
 
@@ -94,6 +97,10 @@ class HeavyBall(ProjectedMomentum):
     def __init__(self, objective):
         super().__init__(None)
         self.objective, self.u = objective, None
+
+    def forget(self):
+        """Forget the directions of the samples."""
+        self.u = None
 
     @torch.no_grad()
     def look(self, part, G):

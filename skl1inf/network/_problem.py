@@ -9,9 +9,9 @@ from ..ball import Ball
 from ..matrices import Matrix, Standardized
 from ..matrices._replicas import stack_padded
 
-# A chunk of samples holds at most this many entries, which bounds the memory that the
-# reconstruction takes.
-_CHUNK_ENTRIES = 2**25
+# A chunk of samples holds at most so many entries of what is computed for each: the
+# hidden units, and the reconstruction. They stay in the cache.
+_CHUNK_ENTRIES = 2**20
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,14 @@ class Batch:
         """Return the batch with its weights multiplied by `factor`."""
         return replace(self, weight=self.weight * factor)
 
-    def chunks(self):
-        """Return the samples in chunks of bounded size."""
-        size = max(1, _CHUNK_ENTRIES // (self.Z.n_features * len(self.weight)))
+    def chunks(self, width):
+        """Return the samples in chunks, where each needs `width` entries."""
+        size = max(1, _CHUNK_ENTRIES // (width * len(self.weight)))
         if size >= self.n_samples:
             return [self]
         starts = range(0, self.n_samples, size)
-        return [
-            self.take_samples(np.arange(i, min(i + size, self.n_samples)))
-            for i in starts
-        ]
+        return [self._chunk(slice(start, start + size)) for start in starts]
+
+    def _chunk(self, samples):
+        encoded = tuple(tensor[:, samples] for tensor in self.encoded)
+        return Batch(self.Z.chunk(samples), encoded, self.weight[:, samples])

@@ -13,13 +13,15 @@ import numpy as np
 import torch
 
 from ..ball import relative_gap
-from ..matrices._replicas import put_features
+from ..matrices._replicas import put_features, take_features
 from ._descent import Descent, radius_of_each
-from ._network import Network
-from ._objective import Objective, loss_and_gradient, slope
+from ._gradient import dual_sizes_and_norm, loss_and_all_gradients
+from ._network import Network, zeros_like
+from ._objective import Objective, slope
 from ._problem import Batch
 from ._progress import Course, Silent
 from ._results import Selection, Trained
+from ._samples import growing, shares
 from ._scores import SCORES, RelativeWeights
 from ._state import own_state
 
@@ -54,14 +56,23 @@ def train(problem, radius, options, observer) -> Trained:
     trained : Trained
     """
     data, course = Batch.from_problem(problem, options.device), Course(observer)
+    samples = growing(data, problem.target, options)
     radii = radius_of_each(radius, data)
     with observer.descent("descent", options.max_iter):
-        network, importances = _ranked(data, problem, radius, options, course)
-        n_left = 0 if course.stopped else options.max_iter - len(course.loss_curve)
-        Descent(network, data, problem, options).settle(radii, n_left, course)
+        network, importances = _ranked(samples[0], problem, radius, options, course)
+        _settle(network, samples, problem, radii, options, course)
     (selection,) = _selections(network, data, problem, radii, importances, options)
     curve = np.asarray(course.loss_curve)
-    return Trained(selection, selection.optimality, curve, network, data)
+    return Trained(selection, selection.optimality, curve, network, samples)
+
+
+def _settle(network, samples, problem, radii, options, course):
+    """Train at a radius until the weights are stationary, on ever more samples."""
+    descent = Descent(network, samples[0], problem, options)
+    n_left = options.max_iter - len(course.loss_curve)
+    for data, n_passes in zip(samples, shares(samples, n_left), strict=True):
+        descent.see(data)
+        descent.settle(radii, 0 if course.stopped else n_passes, course)
 
 
 @own_state
@@ -82,18 +93,18 @@ def retrain(trained, features, problem, radius, options, observer) -> Trained:
     trained : Trained
         The network of all features, zero where it has not been trained.
     """
-    data = trained.data
+    data = trained.samples[-1]
     index = torch.as_tensor(features, device=options.device)[None]
     small = _initial(data.Z.n_features, options).take_features(index)
     restricted = replace(problem, ball=problem.ball.restrict(index))
-    again = Descent(small, data.take_features(index), restricted, options)
+    samples = [some.take_features(index) for some in trained.samples]
     course, radii = Course(observer), radius_of_each(radius, data)
     with observer.descent("second descent", options.max_iter):
-        again.settle(radii, options.max_iter, course)
+        _settle(small, samples, restricted, radii, options, course)
     network = _embed(small, trained.network, index)
-    _, _, gap = _certificate(network, data, problem, radii, options)
+    *_, gap = _certificate(network, data, problem, radii, options)
     curve = np.append(trained.loss_curve, course.loss_curve)
-    return Trained(trained.selection, float(gap), curve, network, data)
+    return Trained(trained.selection, float(gap), curve, network, trained.samples)
 
 
 @own_state
@@ -166,7 +177,7 @@ def _initial(n_features, options, n_replicas=1):
         options.seed,
         options.device,
     )
-    return Network.stack([network] * n_replicas)
+    return network if n_replicas == 1 else Network.stack([network] * n_replicas)
 
 
 def _stacked(problems, device) -> Iterator[Batch]:
@@ -219,27 +230,39 @@ def _with_kept_rows(data, problem, path, options):
 
 
 def _certificate(network, data, problem, radii, options):
-    """Return the loss, its gradient, and the relative gap."""
-    objective = Objective.of(problem.target, options)
-    loss, G = loss_and_gradient(network, objective, data)
-    dual_norm, product = problem.ball.dual_norm(G), slope(network.W, G)
-    return loss, G, relative_gap(product, dual_norm, radii.flatten())
+    """Return the loss of every replica, its gradient in ``W``, and the relative gap.
+
+    With the gradient come the dual sizes of its rows.
+    """
+    objective, ball = Objective.of(problem.target, options), problem.ball
+    loss, gradient = loss_and_all_gradients(network, objective, data, data.Z)
+    dual_sizes, dual_norm = dual_sizes_and_norm(gradient, ball)
+    index = network.W.any(2).any(0).nonzero().T.expand(len(loss), -1)
+    G = gradient.rows(index, data.Z.take_features(index))
+    product = slope(take_features(network.W, index), G)
+    gap = relative_gap(product, dual_norm, radii.flatten())
+    return loss, gradient, dual_sizes, gap
 
 
 def _selections(network, data, problem, radii, importances, options):
     """Return what every network selects."""
-    loss, G, gap = _certificate(network, data, problem, radii, options)
-    sizes, dual_sizes = problem.ball.sizes(network.W), problem.ball.dual_sizes(G)
-    relative = sizes / radii[:, :, 0]
-    rows = network.W.abs().amax(2), G.abs().sum(2)
-    columns = sizes > 0, relative, importances, dual_sizes, *rows, loss, gap
+    loss, gradient, dual_sizes, gap = _certificate(
+        network, data, problem, radii, options
+    )
+    sizes = problem.ball.sizes(network.W)
+    row_weights = torch.linalg.vector_norm(network.W, torch.inf, dim=2)
+    row_gradients = torch.cat(
+        [G.abs().sum(2) for _, G in gradient.blocks(problem.ball)], 1
+    )
+    rows = sizes > 0, sizes / radii[:, :, 0], importances, dual_sizes
+    columns = *rows, row_weights, row_gradients, loss, gap
     replicas = zip(*(c.numpy(force=True) for c in columns), strict=True)
     return [Selection(*arrays, float(f), float(g)) for *arrays, f, g in replicas]
 
 
 def _embed(small, network, index):
     """Return `small` as a network of all features, zero where it has no row."""
-    W = torch.zeros_like(network.W)
+    W = zeros_like(network.W)
     W[:, index[0]] = small.W
     U, e = network.U.detach().clone(), network.e.detach().clone()
     U[:, index[0]], e[:, index[0]] = small.U.detach(), small.e.detach()

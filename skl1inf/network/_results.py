@@ -59,15 +59,15 @@ class Trained:
         The loss of every pass over the data, of all descents.
     network : Network
         The network, of one replica.
-    data : Batch
-        The data, on the device.
+    samples : list of Batch
+        The data on the device: of few samples, ..., and of all.
     """
 
     selection: Selection
     optimality: float
     loss_curve: np.ndarray
     network: Network
-    data: Batch
+    samples: list[Batch]
 
     @property
     def coefs(self):

@@ -6,13 +6,13 @@ import torch
 
 from ..ball import Ball
 from ..matrices._replicas import put_features, take_features
-from ._network import Network
+from ._network import Network, zeros_like
 from ._problem import Batch
 
 # A working set holds twice the live features, and at least so many. The first one, when
-# none is alive, holds an eighth of all features, and at least so many.
+# is alive, holds an eighth of all features, between so many and so many.
 _WORKING_SET = 50
-_FIRST_WORKING_SET = 250
+_FIRST_WORKING_SET = 250, 2**13
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Part:
     @classmethod
     def whole(cls, data, network, ball):
         """Return the part that is all of the features."""
-        return cls(None, None, data, network, torch.zeros_like(network.W), ball)
+        return cls(None, None, data, network, zeros_like(network.W), ball)
 
     def take_features(self, mask):
         """Return the part that is the features of a mask, (n_replicas, n_features).
@@ -57,19 +57,18 @@ class Part:
         put_features(self.M, part.index, part.M)
 
 
-def next_working_set(whole, part, G, momentum):
-    """Return the next working set and its rows of the gradient.
+def next_working_set(whole, part, dual_sizes):
+    """Return the next working set, and the mask of its rows that have been in the last.
 
     It holds the live features and those whose dual size is largest; kept features have
-    an infinite one. Groups stay whole. ``G`` is of all features; ``momentum`` gives the
-    momentum of a row that comes in.
+    an infinite one. Groups stay whole. The mask is of shape (n_replicas, n_chosen, 1).
     """
-    dual_sizes = whole.ball.dual_sizes(G)
     nothing = torch.zeros_like(dual_sizes, dtype=torch.bool)
     alive = nothing.scatter(1, part.index, part.sizes() > 0)
     inside = nothing.scatter(1, part.index, part.inside)
     n_alive, n_features = alive.sum(1), alive.shape[1]
-    first = max(_FIRST_WORKING_SET, n_features // 8)
+    least, most = _FIRST_WORKING_SET
+    first = max(least, min(n_features // 8, most))
     size = torch.where(n_alive > 0, (2 * n_alive).clamp_min(_WORKING_SET), first)
     size += dual_sizes.isinf().sum(1)
     order = dual_sizes.masked_fill(alive, torch.inf).argsort(
@@ -79,11 +78,7 @@ def next_working_set(whole, part, G, momentum):
     new = whole.take_features(
         _whole_groups(whole.ball, nothing.scatter(1, order, places))
     )
-    stays = take_features(inside, new.index)[:, :, None]
-    G = take_features(G, new.index)
-    new.M = torch.where(stays, new.M, momentum(G))
-    new.M *= new.inside[:, :, None]
-    return new, G
+    return new, take_features(inside, new.index)[:, :, None]
 
 
 def _whole_groups(ball, mask):
