@@ -29,6 +29,7 @@ from skl1inf.datasets import make_expression
 from skl1inf.estimators import _dask as reading
 from skl1inf.matrices import _blocks as blocks
 from skl1inf.matrices import _dense, open_matrix
+from skl1inf.network import _problem, _samples
 
 CPU = torch.device("cpu")
 CONTAINERS = [np.asarray, sparse.csr_array, sparse.csc_matrix, sparse.coo_array]
@@ -239,6 +240,20 @@ def test_any_number_of_blocks_gives_the_fit_of_the_data_in_memory(
     assert_same_fit(selector, expected)
     code = selector.encode(container(X))
     np.testing.assert_allclose(selector.encode(cut(X, size, container)), code, 1e-4)
+
+
+@pytest.mark.usefixtures("in_blocks")
+@pytest.mark.parametrize("taken", [0, 2**30])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_growing_samples_of_blocks(data, container, taken, monkeypatch):
+    """Few samples, then more, then chunks of all, as of the data in memory."""
+    X, y = data
+    monkeypatch.setattr(_samples, "_FEW", 16)
+    monkeypatch.setattr(_problem, "_CHUNK_ENTRIES", 64 * 50)
+    monkeypatch.setattr(blocks, "_TAKEN_BYTES", taken)
+    selector = L1InfFeatureSelector(interactions=False, random_state=0)
+    expected = clone(selector).fit(container(X), y)
+    assert_same_fit(selector.fit(cut(X, 60, container), y), expected)
 
 
 def survival(X):
