@@ -75,7 +75,12 @@ class Standardized(Protocol):
         The shape of one replica.
     device : torch.device
         Where the tensors are.
+    in_blocks : bool
+        Whether each product over all features reads blocks of samples from elsewhere.
+        Then one product is faster than one for every chunk of samples.
     """
+
+    in_blocks = False
 
     def __matmul__(self, W):
         """Return ``Z W``, of shape (n_replicas, n_samples, n_hidden)."""

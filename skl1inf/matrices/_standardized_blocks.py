@@ -15,6 +15,8 @@ class StandardizedBlocks(Standardized):
     working set has most of them, and so need not be read again.
     """
 
+    in_blocks = True
+
     def __init__(self, matrix, mean, inverse_scale, device):
         self.matrix, self.mean, self.inverse_scale = matrix, mean, inverse_scale
         self.device = device
