@@ -306,15 +306,15 @@ def test_sparse_is_never_densified_as_a_whole(monkeypatch):
     from skl1inf.matrices._standardized_sparse import StandardizedSparse
     from skl1inf.network import _problem
 
-    monkeypatch.setattr(_problem, "_CHUNK_ENTRIES", 1000)
+    monkeypatch.setattr(_problem, "_RECONSTRUCTED_ENTRIES", 1000)
     largest = []
-    transposed = StandardizedSparse.transposed
+    blocks = StandardizedSparse.transposed_blocks
 
     def record(matrix):
         largest.append(matrix.n_samples * matrix.n_features)
-        return transposed(matrix)
+        return blocks(matrix)
 
-    monkeypatch.setattr(StandardizedSparse, "transposed", record)
+    monkeypatch.setattr(StandardizedSparse, "transposed_blocks", record)
     X = sparse.random_array((200, 50), density=0.1, format="csr", rng=0)
     quick(max_iter=3, reconstruction_weight=0.01).fit(X, np.arange(200) % 2)
     assert max(largest) <= 1000
@@ -326,7 +326,7 @@ def test_chunks_change_nothing(classes, monkeypatch):
     X, y = classes
     selector = quick(reconstruction_weight=0.01)
     whole = clone(selector).fit(X, y)
-    monkeypatch.setattr(_problem, "_CHUNK_ENTRIES", 50 * 300)
+    monkeypatch.setattr(_problem, "_RECONSTRUCTED_ENTRIES", 50 * 300)
     assert_same_fit(whole, selector.fit(X, y), rtol=1e-3, atol=1e-5)
 
 

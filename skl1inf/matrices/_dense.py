@@ -10,7 +10,7 @@ from ._matrix import Matrix
 _BLOCK_ENTRIES, _BLOCK_COLUMNS = 2**18, 16
 
 # A larger matrix is standardised anew for every product, in place of a copy.
-_COPIED_ENTRIES = 2**24
+_COPIED_ENTRIES = 2**25
 
 
 class DenseMatrix(Matrix):

@@ -91,8 +91,11 @@ class Standardized(Protocol):
     def adjoint_blocks(self, D):
         """Yield slices of the features, each with its rows of ``Z' D``."""
 
-    def transposed(self):
-        """Return ``Z'`` as a tensor; only a chunk of samples is ever asked for."""
+    def transposed_blocks(self):
+        """Yield slices of the features, each with its rows of ``Z'``.
+
+        Only a chunk of samples is ever asked for.
+        """
 
     def chunk(self, samples):
         """Return the matrices of a slice of the samples."""

@@ -9,6 +9,9 @@ from ._replicas import stack_padded, take_features
 # Side of the squares that are standardised at a time: they fit into the cache.
 _TILE = 256
 
+# Entries that are reconstructed at a time: they fit into the cache.
+_BLOCK_ENTRIES = 2**18
+
 # Features whose gradients are computed at a time.
 _BLOCK_FEATURES = 2**13
 
@@ -36,9 +39,11 @@ class StandardizedDense(Standardized):
         for features in _slices(self.n_features, _BLOCK_FEATURES):
             yield features, self.Zt[:, features] @ D
 
-    def transposed(self):
-        """Return ``Z'``."""
-        return self.Zt
+    def transposed_blocks(self):
+        """Yield slices of the features, each with its rows of ``Z'``."""
+        size = max(1, _BLOCK_ENTRIES // (self.n_samples * len(self.Zt)))
+        for features in _slices(self.n_features, size):
+            yield features, self.Zt[:, features]
 
     def chunk(self, samples):
         """Return the matrices of a slice of the samples, without a copy."""
@@ -113,9 +118,9 @@ class FoldedDense(Standardized):
                     G[place] += self._tile(rows, columns).T @ D[rows]
             yield features, torch.from_numpy(G)[None]
 
-    def transposed(self):
-        """Return ``Z'``."""
-        return self.copied(self.device).Zt
+    def transposed_blocks(self):
+        """Yield slices of the features, each with its rows of ``Z'``."""
+        return self.copied(self.device).transposed_blocks()
 
     def chunk(self, samples):
         """Return the matrix of a slice of the samples, without a copy."""

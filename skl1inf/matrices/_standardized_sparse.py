@@ -64,9 +64,9 @@ class StandardizedSparse(Standardized):
             return torch.from_numpy(self.X.T @ D.numpy().astype(self.X.dtype))
         return self._tensor.T @ D.to(self._tensor.dtype)
 
-    def transposed(self):
-        """Return ``Z'``, dense."""
-        return self._dense().transposed()
+    def transposed_blocks(self):
+        """Yield slices of the features, each with its rows of ``Z'``, dense."""
+        return self._dense().transposed_blocks()
 
     def _dense(self):
         folded = FoldedDense(self.X.toarray(), self.mean, self.inverse_scale)

@@ -28,8 +28,8 @@ _PASSES_PER_CHECK = 10
 class Descent:
     """A training from given weights: later layers by Adam, ``W`` by projection.
 
-    Most rows of ``W`` are zero most of the time. Unless the decoder or mini-batches
-    need all features, most passes see only a working set.
+    Most rows of ``W`` are zero most of the time. So most passes encode only a working
+    set of the features.
     """
 
     def __init__(self, network, data, problem, options):
@@ -51,12 +51,11 @@ class Descent:
             layers, steps = layers + network.decoder_layers(), steps + [1e-2] * 2
         self.adam = Adam([layer.requires_grad_() for layer in layers], steps)
         self._normalize()
-        if not (self.in_batches or self.objective.reconstructs):
-            self.part = self._live()
+        self.part = self._live()
 
     def _live(self):
         """Return the part that is the live features."""
-        return self.whole.take_features(self.whole.sizes() > 0)
+        return self.whole.encoding(self.whole.sizes() > 0)
 
     def _first_layer(self):
         """Return the optimizer of the first layer."""
@@ -74,8 +73,7 @@ class Descent:
     def see(self, data):
         """Go on with other samples of the same features."""
         if data is not self.whole.data:
-            whole, self.whole.data = self.part is self.whole, data
-            self.part = self.whole if whole else self._live()
+            self.whole.data, self.part = data, self._live()
             self.first_layer.forget()
 
     def follow(self, radii, course, score=None):
@@ -111,34 +109,22 @@ class Descent:
 
     def _pass(self, radius, speeds):
         """Pass over the data once; return the loss, and the gap where it is known."""
-        if self.in_batches:
-            return self._pass_in_batches(radius, speeds), None
         check = self.n_passes % _PASSES_PER_CHECK == 0
         self.n_passes += 1
-        if self.part is self.whole:
-            loss, G, gap = self._look_at_all(radius, check)
-        elif check:
-            loss, G, gap = self._choose_part(radius)
-        else:
-            loss, G, gap = *self._look_at_part(), None
         if check:
+            loss, G, gap = self._choose_part(radius)
             self.first_layer.look(self.part, G)
+        elif self.in_batches:
+            return self._pass_in_batches(radius, speeds), None
+        else:
+            loss, G, gap = *self._look_at_part(self.part.data), None
         self._step(G, radius, speeds)
-        return loss, gap
+        return loss, None if self.in_batches else gap
 
-    def _look_at_all(self, radius, check):
-        """Return the loss, the gradient and, to `check`, the gap."""
-        loss, G = loss_and_gradient(self.network, self.objective, self.whole.data)
-        if not check:
-            return loss, G, None
-        dual_norm = self.whole.ball.dual_norm(G)
-        return loss, G, _gap(self.network.W, G, dual_norm, radius, loss)
-
-    def _look_at_part(self):
+    def _look_at_part(self, data):
         """Return the loss and the gradient of the working set."""
-        part = self.part
-        loss, G = loss_and_gradient(part.network, self.objective, part.data)
-        return loss, G.mul_(part.inside[:, :, None])
+        loss, G = loss_and_gradient(self.part.network, self.objective, data)
+        return loss, G.mul_(self.part.inside[:, :, None])
 
     def _choose_part(self, radius):
         """Look at all features and choose the next working set.
@@ -160,7 +146,7 @@ class Descent:
         return loss, G.mul_(self.part.inside[:, :, None]), gap
 
     def _pass_in_batches(self, radius, speeds):
-        data, size = self.whole.data, self.options.batch_size
+        data, size = self.part.data, self.options.batch_size
         order = torch.randperm(
             data.n_samples, generator=self.generator, device="cpu"
         ).numpy()
@@ -169,7 +155,7 @@ class Descent:
             index = order[start : start + size]
             # In expectation the loss of all, so that the weights keep their effect.
             batch = data.take_samples(index).scaled(len(order) / len(index))
-            loss, G = loss_and_gradient(self.network, self.objective, batch)
+            loss, G = self._look_at_part(batch)
             self._step(G, radius, speeds)
             losses.append(loss)
         return torch.stack(losses).mean(0)

@@ -6,7 +6,7 @@ constrained: it stays in a ball, and most of its rows are zero. Every tensor has
 leading dimension of replicas: networks that are trained at the same time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -82,6 +82,10 @@ class Network:
         """
         W, U, e = (take_features(tensor, index) for tensor in (self.W, self.U, self.e))
         return Network(W, self.b, self.V, self.c, U, e, self.activation)
+
+    def encoding(self, index):
+        """Return the networks that encode the features `index` and decode all."""
+        return replace(self, W=take_features(self.W, index))
 
     @torch.no_grad()
     def normalize_code(self, norm):

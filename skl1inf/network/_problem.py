@@ -9,9 +9,9 @@ from ..ball import Ball
 from ..matrices import Matrix, Standardized
 from ..matrices._replicas import stack_padded
 
-# A chunk of samples holds at most so many entries of what is computed for each: the
-# hidden units, and the reconstruction. They stay in the cache.
-_CHUNK_ENTRIES = 2**20
+# A chunk of samples has at most so many entries of hidden units, which stay in the
+# cache, and so many of the matrix, where it is reconstructed: sparse ones become dense.
+_CHUNK_ENTRIES, _RECONSTRUCTED_ENTRIES = 2**20, 2**25
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,14 @@ class Batch:
         What the loss of the target reads.
     weight : Tensor of shape (n_replicas, n_samples)
         The weights of the samples. A sample of weight 0 is absent.
+    reconstruction : Standardized or None
+        The matrices that the decoder reconstructs, None for ``Z``.
     """
 
     Z: Standardized
     encoded: tuple[torch.Tensor, ...]
     weight: torch.Tensor
+    reconstruction: Standardized | None = None
 
     @classmethod
     def from_problem(cls, problem, device):
@@ -89,25 +92,44 @@ class Batch:
 
     def take_samples(self, index):
         """Return the batch of the samples `index`."""
-        encoded = tuple(tensor[:, index] for tensor in self.encoded)
-        return Batch(self.Z.take_samples(index), encoded, self.weight[:, index])
+        return self._of(index, lambda Z: Z.take_samples(index))
 
     def take_features(self, index):
         """Return the same samples, of the features `index` of every replica only."""
-        return replace(self, Z=self.Z.take_features(index))
+        return replace(self, Z=self.Z.take_features(index), reconstruction=None)
+
+    def encoding(self, index):
+        """Return the same samples, of which the features `index` are encoded.
+
+        All are reconstructed.
+        """
+        return replace(self, Z=self.Z.take_features(index), reconstruction=self.decoded)
+
+    @property
+    def decoded(self):
+        """The matrices that the decoder reconstructs."""
+        return self.Z if self.reconstruction is None else self.reconstruction
 
     def scaled(self, factor):
         """Return the batch with its weights multiplied by `factor`."""
         return replace(self, weight=self.weight * factor)
 
-    def chunks(self, width):
-        """Return the samples in chunks, where each needs `width` entries."""
-        size = max(1, _CHUNK_ENTRIES // (width * len(self.weight)))
+    def chunks(self, n_hidden, reconstructed):
+        """Return the samples in chunks of bounded size."""
+        size = _CHUNK_ENTRIES // n_hidden
+        if reconstructed:
+            size = min(size, _RECONSTRUCTED_ENTRIES // self.decoded.n_features)
+        size = max(1, size // len(self.weight))
         if size >= self.n_samples:
             return [self]
         starts = range(0, self.n_samples, size)
         return [self._chunk(slice(start, start + size)) for start in starts]
 
     def _chunk(self, samples):
+        return self._of(samples, lambda Z: Z.chunk(samples))
+
+    def _of(self, samples, take):
         encoded = tuple(tensor[:, samples] for tensor in self.encoded)
-        return Batch(self.Z.chunk(samples), encoded, self.weight[:, samples])
+        Z, target = take(self.Z), self.reconstruction
+        target = None if target is None else take(target)
+        return Batch(Z, encoded, self.weight[:, samples], target)

@@ -31,8 +31,8 @@ class Part:
         """Return the part that is all of the features."""
         return cls(None, None, data, network, zeros_like(network.W), ball)
 
-    def take_features(self, mask):
-        """Return the part that is the features of a mask, (n_replicas, n_features).
+    def encoding(self, mask):
+        """Return the part that encodes a mask of features, (n_replicas, n_features).
 
         A replica with fewer features than others is padded.
         """
@@ -41,8 +41,8 @@ class Part:
         return Part(
             index,
             mask.gather(1, index),
-            self.data.take_features(index),
-            self.network.take_features(index),
+            self.data.encoding(index),
+            self.network.encoding(index),
             take_features(self.M, index),
             self.ball.restrict(index),
         )
@@ -75,9 +75,7 @@ def next_working_set(whole, part, dual_sizes):
         descending=True, stable=True
     )
     places = torch.arange(n_features, device=size.device) < size[:, None]
-    new = whole.take_features(
-        _whole_groups(whole.ball, nothing.scatter(1, order, places))
-    )
+    new = whole.encoding(_whole_groups(whole.ball, nothing.scatter(1, order, places)))
     return new, take_features(inside, new.index)[:, :, None]
 
 
