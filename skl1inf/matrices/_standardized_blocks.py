@@ -46,9 +46,10 @@ class StandardizedBlocks(Standardized):
         """Yield all features at once: each pass reads every block whole."""
         yield slice(0, self.n_features), self.adjoint(D)
 
-    def transposed(self):
-        """Return ``Z'``."""
-        return self.take_features(torch.arange(self.n_features)[None]).transposed()
+    def transposed_blocks(self):
+        """Yield slices of the features, each with its rows of ``Z'``."""
+        all_of_them = torch.arange(self.n_features)[None]
+        return self.take_features(all_of_them).transposed_blocks()
 
     def chunk(self, samples):
         """Return the matrix of a slice of the samples, which stays in blocks."""
