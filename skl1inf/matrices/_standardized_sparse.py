@@ -37,7 +37,7 @@ class StandardizedSparse(Standardized):
 
     def __matmul__(self, W):
         """Return ``Z W``, of which a few rows of W make up most."""
-        active = W.abs().amax((0, 2)).nonzero().squeeze(1)
+        active = W.any(2).any(0).nonzero().squeeze(1)
         if 4 * len(active) < self.n_features:
             return self.take_features(active[None]) @ W[:, active]
         mean, scale = self._factors
@@ -73,8 +73,13 @@ class StandardizedSparse(Standardized):
         return folded.copied(self.device)
 
     def chunk(self, samples):
-        """Return the matrix of a slice of the samples."""
-        return self.take_samples(samples)
+        """Return the matrix of a slice of the samples, without a copy."""
+        start, stop, _ = samples.indices(self.n_samples)
+        X, bounds = self.X, self.X.indptr[start : stop + 1]
+        entries = slice(bounds[0], bounds[-1])
+        parts = X.data[entries], X.indices[entries], bounds - bounds[0]
+        X = type(X)(parts, shape=(stop - start, self.n_features))
+        return StandardizedSparse(X, self.mean, self.inverse_scale, self.device)
 
     def take_samples(self, index):
         """Return the matrix of the samples `index`."""

@@ -35,7 +35,7 @@ class Descent:
     def __init__(self, network, data, problem, options):
         self.network, self.options = network, options
         self.objective = Objective.of(problem.target, options)
-        self.whole = self.part = Part.whole(data, network, problem.ball)
+        self.whole, self.part = Part.whole(data, network, problem.ball), None
         self.n_passes = 0
         self.moving = torch.ones_like(network.c[:, :, :1])
         self.generator = torch.Generator(device="cpu").manual_seed(options.seed)
@@ -51,11 +51,7 @@ class Descent:
             layers, steps = layers + network.decoder_layers(), steps + [1e-2] * 2
         self.adam = Adam([layer.requires_grad_() for layer in layers], steps)
         self._normalize()
-        self.part = self._live()
-
-    def _live(self):
-        """Return the part that is the live features."""
-        return self.whole.encoding(self.whole.sizes() > 0)
+        self.see(data)
 
     def _first_layer(self):
         """Return the optimizer of the first layer."""
@@ -71,10 +67,13 @@ class Descent:
             self.network.normalize_decoder()
 
     def see(self, data):
-        """Go on with other samples of the same features."""
-        if data is not self.whole.data:
-            self.whole.data, self.part = data, self._live()
-            self.first_layer.forget()
+        """Train on these samples from now on."""
+        reconstructs = self.objective.reconstructs
+        self.whole.data = data.reconstructing() if reconstructs else data
+        last, self.part = self.part, self.whole.living()
+        if last is not None:
+            self.part.M = last.momentum_of(self.part, self.part.M)
+        self.first_layer.forget()
 
     def follow(self, radii, course, score=None):
         """Pass once at each of the `radii`; a score notes the end of every pass."""
@@ -139,10 +138,9 @@ class Descent:
         G = gradient.rows(part.index, part.data.Z)
         gap = _gap(part.network.W, G, dual_norm, radius, loss)
         self._merge()
-        self.part, stays = next_working_set(self.whole, part, dual_sizes)
+        self.part = next_working_set(self.whole, part, dual_sizes)
         G = gradient.rows(self.part.index, self.part.data.Z)
-        self.part.M = torch.where(stays, self.part.M, self.first_layer.constant(G))
-        self.part.M *= self.part.inside[:, :, None]
+        self.part.M = part.momentum_of(self.part, self.first_layer.constant(G))
         return loss, G.mul_(self.part.inside[:, :, None]), gap
 
     def _pass_in_batches(self, radius, speeds):
@@ -168,8 +166,7 @@ class Descent:
 
     def _merge(self):
         """Bring the working set back into all features."""
-        if self.part is not self.whole:
-            self.whole.merge(self.part)
+        self.whole.merge(self.part)
 
 
 def _gap(W, G, dual_norm, radius, loss):

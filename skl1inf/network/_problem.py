@@ -99,11 +99,12 @@ class Batch:
         return replace(self, Z=self.Z.take_features(index), reconstruction=None)
 
     def encoding(self, index):
-        """Return the same samples, of which the features `index` are encoded.
+        """Return the same samples, of which only the features `index` are encoded."""
+        return replace(self, Z=self.Z.take_features(index))
 
-        All are reconstructed.
-        """
-        return replace(self, Z=self.Z.take_features(index), reconstruction=self.decoded)
+    def reconstructing(self):
+        """Return the same samples; all these features stay to be reconstructed."""
+        return replace(self, reconstruction=self.Z)
 
     @property
     def decoded(self):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..ball import relative_gap
-from ..matrices._replicas import put_features, take_features
+from ..matrices._replicas import put_features
 from ._descent import Descent, radius_of_each
 from ._gradient import dual_sizes_and_norm, loss_and_all_gradients
 from ._network import Network, zeros_like
@@ -24,6 +24,7 @@ from ._results import Selection, Trained
 from ._samples import growing, shares
 from ._scores import SCORES, RelativeWeights
 from ._state import own_state
+from ._working_set import Part
 
 # Problems are trained at once as long as their matrices have at most so many entries.
 _STACKED_ENTRIES = 2**26
@@ -71,7 +72,8 @@ def _settle(network, samples, problem, radii, options, course):
     descent = Descent(network, samples[0], problem, options)
     n_left = options.max_iter - len(course.loss_curve)
     for data, n_passes in zip(samples, shares(samples, n_left), strict=True):
-        descent.see(data)
+        if data is not samples[0]:
+            descent.see(data)
         descent.settle(radii, 0 if course.stopped else n_passes, course)
 
 
@@ -102,7 +104,7 @@ def retrain(trained, features, problem, radius, options, observer) -> Trained:
     with observer.descent("second descent", options.max_iter):
         _settle(small, samples, restricted, radii, options, course)
     network = _embed(small, trained.network, index)
-    *_, gap = _certificate(network, data, problem, radii, options)
+    *_, gap, _ = _certificate(network, data, problem, radii, options)
     curve = np.append(trained.loss_curve, course.loss_curve)
     return Trained(trained.selection, float(gap), curve, network, trained.samples)
 
@@ -230,32 +232,31 @@ def _with_kept_rows(data, problem, path, options):
 
 
 def _certificate(network, data, problem, radii, options):
-    """Return the loss of every replica, its gradient in ``W``, and the relative gap.
+    """Return the loss of every replica, and what tells of its gradient in ``W``.
 
-    With the gradient come the dual sizes of its rows.
+    That is the gradient, the dual sizes of its rows, the relative gap, and the part of
+    the live features.
     """
     objective, ball = Objective.of(problem.target, options), problem.ball
     loss, gradient = loss_and_all_gradients(network, objective, data, data.Z)
     dual_sizes, dual_norm = dual_sizes_and_norm(gradient, ball)
-    index = network.W.any(2).any(0).nonzero().T.expand(len(loss), -1)
-    G = gradient.rows(index, data.Z.take_features(index))
-    product = slope(take_features(network.W, index), G)
-    gap = relative_gap(product, dual_norm, radii.flatten())
-    return loss, gradient, dual_sizes, gap
+    live = Part.whole(data, network, ball).living()
+    G = gradient.rows(live.index, live.data.Z)
+    gap = relative_gap(slope(live.network.W, G), dual_norm, radii.flatten())
+    return loss, gradient, dual_sizes, gap, live
 
 
 def _selections(network, data, problem, radii, importances, options):
     """Return what every network selects."""
-    loss, gradient, dual_sizes, gap = _certificate(
+    loss, gradient, dual_sizes, gap, live = _certificate(
         network, data, problem, radii, options
     )
-    sizes = problem.ball.sizes(network.W)
-    row_weights = torch.linalg.vector_norm(network.W, torch.inf, dim=2)
-    row_gradients = torch.cat(
-        [G.abs().sum(2) for _, G in gradient.blocks(problem.ball)], 1
-    )
-    rows = sizes > 0, sizes / radii[:, :, 0], importances, dual_sizes
-    columns = *rows, row_weights, row_gradients, loss, gap
+    nothing = torch.zeros_like(dual_sizes)
+    sizes = nothing.scatter(1, live.index, live.sizes())
+    row_weights = nothing.scatter(1, live.index, live.network.W.abs().amax(2))
+    row_gradients = [G.abs().sum(2) for _, G in gradient.blocks(problem.ball)]
+    rows = sizes > 0, sizes / radii[:, :, 0], importances, dual_sizes, row_weights
+    columns = *rows, torch.cat(row_gradients, 1), loss, gap
     replicas = zip(*(c.numpy(force=True) for c in columns), strict=True)
     return [Selection(*arrays, float(f), float(g)) for *arrays, f, g in replicas]
 

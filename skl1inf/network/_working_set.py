@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from ..ball import Ball
-from ..matrices._replicas import put_features, take_features
-from ._network import Network, zeros_like
+from ..matrices._replicas import take_features
+from ._network import Network
 from ._problem import Batch
 
 # A working set holds twice the live features, and at least so many. The first one, when
@@ -23,13 +23,13 @@ class Part:
     inside: torch.Tensor | None  # False where an index is padding
     data: Batch
     network: Network
-    M: torch.Tensor  # the momentum, of the shape of W
+    M: torch.Tensor | None  # the momentum, of the shape of W, None for all features
     ball: Ball
 
     @classmethod
     def whole(cls, data, network, ball):
         """Return the part that is all of the features."""
-        return cls(None, None, data, network, zeros_like(network.W), ball)
+        return cls(None, None, data, network, None, ball)
 
     def encoding(self, mask):
         """Return the part that encodes a mask of features, (n_replicas, n_features).
@@ -38,12 +38,13 @@ class Part:
         """
         size = max(1, int(mask.sum(1).max()))
         index = mask.int().topk(size).indices.sort().values
+        network = self.network.encoding(index)
         return Part(
             index,
             mask.gather(1, index),
             self.data.encoding(index),
-            self.network.encoding(index),
-            take_features(self.M, index),
+            network,
+            torch.zeros_like(network.W),
             self.ball.restrict(index),
         )
 
@@ -51,21 +52,39 @@ class Part:
         """Return what every feature takes of the radius, (n_replicas, n_chosen)."""
         return self.ball.sizes(self.network.W)
 
+    def living(self):
+        """Return the part that is the live features; groups stay whole."""
+        return self.encoding(_whole_groups(self.ball, self.network.W.any(2)))
+
     def merge(self, part):
         """Take over what has become of the features of a part."""
-        put_features(self.network.W, part.index, part.network.W)
-        put_features(self.M, part.index, part.M)
+        for W, index, new in zip(
+            self.network.W, part.index, part.network.W, strict=True
+        ):
+            changed = (new != W[index]).any(1)  # only these take memory
+            W.index_copy_(0, index[changed], new[changed])
+
+    def momentum_of(self, part, others):
+        """Return the momentum of the features of another part.
+
+        Features that are not in this part have rows of `others`.
+        """
+        size = self.index.shape[1]
+        place = torch.searchsorted(self.index, part.index).clamp_max(size - 1)
+        known = (self.index.gather(1, place) == part.index) & part.inside
+        known &= self.inside.gather(1, place)
+        M = torch.where(known[:, :, None], take_features(self.M, place), others)
+        return M * part.inside[:, :, None]
 
 
 def next_working_set(whole, part, dual_sizes):
-    """Return the next working set, and the mask of its rows that have been in the last.
+    """Return the next working set.
 
     It holds the live features and those whose dual size is largest; kept features have
-    an infinite one. Groups stay whole. The mask is of shape (n_replicas, n_chosen, 1).
+    an infinite one. Groups stay whole.
     """
     nothing = torch.zeros_like(dual_sizes, dtype=torch.bool)
     alive = nothing.scatter(1, part.index, part.sizes() > 0)
-    inside = nothing.scatter(1, part.index, part.inside)
     n_alive, n_features = alive.sum(1), alive.shape[1]
     least, most = _FIRST_WORKING_SET
     first = max(least, min(n_features // 8, most))
@@ -75,8 +94,7 @@ def next_working_set(whole, part, dual_sizes):
         descending=True, stable=True
     )
     places = torch.arange(n_features, device=size.device) < size[:, None]
-    new = whole.encoding(_whole_groups(whole.ball, nothing.scatter(1, order, places)))
-    return new, take_features(inside, new.index)[:, :, None]
+    return whole.encoding(_whole_groups(whole.ball, nothing.scatter(1, order, places)))
 
 
 def _whole_groups(ball, mask):
