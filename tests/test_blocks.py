@@ -506,7 +506,7 @@ def test_the_loss_of_a_worker_and_of_the_cluster(data, tmp_path):
     with (
         dask.config.set(scheduler=None),
         LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
         ) as cluster,
         Client(cluster),
     ):
