@@ -11,16 +11,13 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._sklearn import _check_sample_weight
-from ..matrices import Matrix, open_matrix
+from ..matrices import Matrix, is_dask, open_matrix
 from ..targets import Target, check_target
 from ._callbacks import describe
+from ._dask import check_array_of_dask, check_features, in_memory, read_input
 from ._features import FeatureGroups
 from ._group_weights import degrees_of_freedom
 from ._units import Units
@@ -58,6 +55,26 @@ class L1InfSelectorBase(CallbackSupportMixin, SelectorMixin, BaseEstimator):
     def _get_support_mask(self):
         check_is_fitted(self)
         return self.support_
+
+    def transform(self, X):
+        """Return the selected features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+            The samples, with all the features seen during fit.
+
+        Returns
+        -------
+        X_selected : array of shape (n_samples, `n_features_`)
+            Of the kind of X. A dask array is not computed, nor are its entries checked.
+        """
+        if not is_dask(X):
+            return super().transform(X)
+        check_is_fitted(self)
+        X = check_array_of_dask(X)
+        check_features(self, X, reset=False)
+        return self._transform(X)
 
     def _set_groups(self, groups):
         """Set what is fitted of the groups, where there are any, by the ranks."""
@@ -111,7 +128,13 @@ class Data:
         # With `y` of None, the tags decide whether that is an error.
         no_target = {"y": y} if y is None else {}
         checked = copy(selector)
-        X = validate_data(checked, X, **no_target, **X_CHECKS, ensure_min_samples=2)
+        X = read_input(checked, X, **no_target, **X_CHECKS, ensure_min_samples=2)
+        if is_dask(X) and selector.batch_size is not None:
+            raise ValueError(
+                f"batch_size={selector.batch_size} must be None for a dask array in "
+                "blocks: every batch of random samples would read all of them."
+            )
+        y, sample_weight = in_memory(y), in_memory(sample_weight)
         y, kind = check_target(y, selector.target, selector, judge)
         if y is not None:
             check_consistent_length(X, y)

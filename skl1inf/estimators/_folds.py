@@ -118,7 +118,7 @@ class Folds:
             y = y[:, 0]
         result = _fit_and_score(
             clone(self.estimator),
-            self.data.matrix.X[:, columns],
+            self.data.matrix.take_columns(columns),
             y,
             scorer=self.scorer,
             train=train,

@@ -22,6 +22,7 @@ from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from ..linear import CentredLeastSquares, Constraint, Solver
 from ..matrices import open_matrix
 from ._callbacks import Progress, describe
+from ._dask import refuse_dask
 from ._features import GROUP_CONSTRAINTS, FeatureGroups
 from ._multitask_features import make_ball, weighted_features
 
@@ -46,6 +47,7 @@ class L1InfLinearModel(
         The validation sets attributes. A copy takes them, so that a refused input
         leaves an earlier fit as it was.
         """
+        refuse_dask(X, type(self).__name__)
         seen = copy(self)
         X, y = validate_data(seen, X, y, validate_separately=(X_CHECKS, Y_CHECKS))
         check_consistent_length(X, y)
@@ -80,6 +82,7 @@ class L1InfLinearModel(
             Predicted values, in as many dimensions as the `y` of the fit.
         """
         check_is_fitted(self)
+        refuse_dask(X, type(self).__name__)
         X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), reset=False)
         return X @ self.coef_.T + self.intercept_
 

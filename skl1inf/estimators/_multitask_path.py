@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from .._sklearn import Interval, validate_params
 from ..linear import Constraint, Penalty, Solver
+from ._dask import refuse_dask
 from ._features import GROUP_CONSTRAINTS, FeatureGroups
 from ._multitask import (
     SOLVER_CONSTRAINTS,
@@ -157,6 +158,7 @@ def l1inf_path(
     >>> [int(n) for n in coefs.any(axis=0).sum(axis=0)]
     [2, 2, 2]
     """
+    refuse_dask(X, "l1inf_path")
     X_as_given = X
     X = check_array(X, input_name="X", **X_CHECKS)
     y = check_array(Y, input_name="Y", **Y_CHECKS)

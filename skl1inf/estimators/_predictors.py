@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
 from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import Interval, StrOptions
 from .._warn import warn_the_caller
 from ..matrices import open_matrix
 from ._base import X_CHECKS, own_errstate
+from ._dask import read_input
 from ._selector import L1InfFeatureSelector
 
 # What a predictor decides itself.
@@ -98,7 +99,7 @@ class L1InfPredictor(L1InfFeatureSelector):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The training data.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
@@ -204,7 +205,7 @@ class L1InfPredictor(L1InfFeatureSelector):
     def _read(self, X):
         """Return the standardised selected features of samples that are given."""
         check_is_fitted(self)
-        X = validate_data(self, X, **X_CHECKS, reset=False)
+        X = read_input(self, X, **X_CHECKS, reset=False)
         return self._standardised(open_matrix(X))
 
     @own_errstate
@@ -213,7 +214,7 @@ class L1InfPredictor(L1InfFeatureSelector):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
@@ -233,7 +234,7 @@ class L1InfPredictor(L1InfFeatureSelector):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
@@ -261,7 +262,7 @@ class L1InfPredictor(L1InfFeatureSelector):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns

@@ -15,6 +15,7 @@ from .._sklearn import Interval, RealNotInt, StrOptions, _fit_context
 from ..targets import TARGETS
 from ._base import X_CHECKS, L1InfSelectorBase, own_errstate, prepare, train_for
 from ._callbacks import TrainingProgress
+from ._dask import read_input
 from ._elimination import best_first
 from ._features import GROUP_CONSTRAINTS
 
@@ -408,7 +409,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The training data.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
@@ -500,7 +501,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The samples, with all the features seen during fit.
 
         Returns
@@ -512,7 +513,7 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         from ..network import encode
 
         check_is_fitted(self)
-        X = validate_data(self, X, **X_CHECKS, reset=False)
+        X = read_input(self, X, **X_CHECKS, reset=False)
         return encode(
             X,
             self.coefs_,

@@ -198,7 +198,7 @@ class L1InfStabilitySelector(L1InfSelectorBase):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The training data.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None

@@ -2,6 +2,6 @@
 
 from ._centred import far_from_zero
 from ._matrix import Matrix, Standardized
-from ._open import open_matrix
+from ._open import is_dask, open_matrix
 
-__all__ = ["Matrix", "Standardized", "far_from_zero", "open_matrix"]
+__all__ = ["Matrix", "Standardized", "far_from_zero", "is_dask", "open_matrix"]

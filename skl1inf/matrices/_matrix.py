@@ -28,6 +28,10 @@ class Matrix(Protocol):
         Its shape is (n_samples, n_chosen).
         """
 
+    def take_columns(self, index):
+        """Return the features `index` in memory, as X has them: dense or sparse."""
+        return self.X[:, index]
+
     def standardized(self, mean, inverse_scale, device):
         """Return ``Z = (X - mean) * inverse_scale`` as a `Standardized`, in float32."""
 
@@ -71,7 +75,12 @@ class Standardized(Protocol):
         The shape of one replica.
     device : torch.device
         Where the tensors are.
+    in_blocks : bool
+        Whether each product over all features reads blocks of samples from elsewhere.
+        Then one product is faster than one for every chunk of samples.
     """
+
+    in_blocks = False
 
     def __matmul__(self, W):
         """Return ``Z W``, of shape (n_replicas, n_samples, n_hidden)."""

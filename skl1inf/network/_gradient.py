@@ -20,6 +20,10 @@ def loss_and_all_gradients(network, objective, data, Z):
     gradient : Factored or Summed
     """
     chunks = in_chunks(network, objective, data)
+    if Z.in_blocks:
+        passes = [backward(network, objective, chunk) for chunk in chunks]
+        losses, parts = zip(*passes, strict=True)
+        return sum(losses), Summed(Z.adjoint(torch.cat(parts, 1)))
     if len(chunks) == 1:
         loss, D = backward(network, objective, data)
         return loss, Factored(Z, D)
