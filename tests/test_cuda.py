@@ -18,6 +18,8 @@ SURVIVAL = np.array(
     list(zip(RNG.random(150) < 0.7, np.exp(-SCORE), strict=True)),
     dtype=[("event", bool), ("time", float)],
 )
+TALL = RNG.standard_normal((9000, 30))  # trained on few of the samples first
+TALL_CLASSES = (TALL[:, :3].sum(axis=1) > 0).astype(int)
 COUNTS = sparse.csr_array(np.where(RNG.random(X.shape) < 0.7, 0, X))
 
 
@@ -37,6 +39,8 @@ def fit(device, X, y, **params):
         (X, SURVIVAL, {}),
         (X, None, {"n_latent": 4}),
         (X, CLASSES, {"batch_size": 50}),
+        (TALL, TALL_CLASSES, {}),
+        (sparse.csr_array(TALL), TALL_CLASSES, {}),
         (X, CLASSES, {"reconstruction_weight": 0.5}),
         (X, CLASSES, {"feature_groups": np.arange(300) // 3}),
         (X, CLASSES, {"keep_features": [0, 100]}),

@@ -366,7 +366,9 @@ def test_training_settles_at_a_stationary_point():
 def test_a_replica_that_is_stationary_stands_still():
     (problem,) = problems("classification", 1)
     options, data = options_for(), Batch.from_problem(problem, CPU)
-    network, _ = _recipes._ranked(data, problem, 1.0, options, Course(Silent()))
+    network = _recipes._initial(600, options)
+    path = problem.target.path(1.0, 51)
+    Descent(network, data, problem, options).follow(path, Course(Silent()))
     pair = Network.stack([network, _recipes._initial(600, options)])
     descent = Descent(pair, data.stack([data]), problem, options)
     limits = radius_of_each(1.0, descent.whole.data)

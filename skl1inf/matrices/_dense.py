@@ -4,6 +4,7 @@ import numpy as np
 
 from ._centred import N_PROBES, DenseColumns, far_from_zero
 from ._matrix import Matrix
+from ._moments import moments_of
 
 # Entries that are converted to double precision at a time. Of columns, at least so
 # many: fewer would lie in one cache line of a row.
@@ -46,14 +47,7 @@ class DenseMatrix(Matrix):
 
     def statistics(self, weight):
         """Return the mean and deviation of every column, and what is constant."""
-        of_blocks = [
-            DenseMatrix(self.X[:, columns])._statistics(weight)
-            for columns in self._blocks()
-        ]
-        return tuple(np.concatenate(each) for each in zip(*of_blocks, strict=True))
-
-    def _statistics(self, weight):
-        return super().statistics(weight)
+        return moments_of(self.X, weight).statistics(len(self.X))
 
     def _blocks(self):
         """Return slices of a few columns each."""

@@ -80,12 +80,15 @@ def _trained(samples, problem, radius, options, course):
     data, radii = samples[-1], radius_of_each(radius, samples[-1])
     network = _initial(data.Z.n_features, options)
     if len(samples) == 1:
-        importances = _follow(network, data, problem, radius, options, course)
+        path = _path(problem.target, radius, options.max_iter)
+        importances = _follow(network, data, problem, path, options, course)
         _settle(network, samples, problem, radii, options, course)
         return network, importances
-    part = _worth_more(network, samples, problem, radius, options, course)
+    path = _path(problem.target, radius, 2 * options.max_iter // 3)
+    trial = _path(problem.target, radius, options.max_iter // 3)
+    part = _worth_more(network, samples, problem, trial, options, course)
     some, rest = replace(problem, ball=part.ball), samples[2:] or samples[1:]
-    importances = _follow(part.network, part.data, some, radius, options, course)
+    importances = _follow(part.network, part.data, some, path, options, course)
     _settle(part.network, [part.data], some, radii, options, course, rest)
     Part.whole(data, network, problem.ball).merge(part)
     _settle(network, rest, problem, radii, options, course)
@@ -94,15 +97,14 @@ def _trained(samples, problem, radius, options, course):
     )
 
 
-def _worth_more(network, samples, problem, radius, options, course):
+def _worth_more(network, samples, problem, path, options, course):
     """Return the part of the features that are worth a path over more samples.
 
     Few samples give them importance, or the loss falls fastest along them.
     """
     few, some = samples[:2]
-    short = replace(options, max_iter=options.max_iter // 2)
     trial = _initial(few.Z.n_features, options)
-    screened = _follow(trial, few, problem, radius, short, course)
+    screened = _follow(trial, few, problem, path, options, course)
     objective = Objective.of(problem.target, options)
     _, gradient = loss_and_all_gradients(network, objective, some, some.Z)
     dual_sizes, _ = dual_sizes_and_norm(gradient, problem.ball)
@@ -181,7 +183,8 @@ def rank(problems, radius, options, observer) -> list[Selection]:
         with observer.descent("path", options.max_iter):
             course = Course(observer)
             network = _initial(data.Z.n_features, options, len(data.weight))
-            score = _follow(network, data, problem, radius, options, course)
+            path = _path(problem.target, radius, options.max_iter)
+            score = _follow(network, data, problem, path, options, course)
         problem.ball.project_(network.W, radii.flatten())
         selections += _selections(network, data, problem, radii, score, options)
     return selections
@@ -243,15 +246,19 @@ def _stacked(problems, device) -> Iterator[Batch]:
         yield from batches if stacked is None else [stacked]
 
 
-def _n_passes(target, options):
+def _n_passes(target, max_iter):
     """Return the number of passes of the path, at most three quarters of `max_iter`."""
-    return min(target.path_passes, max(1, 3 * options.max_iter // 4))
+    return min(target.path_passes, max(1, 3 * max_iter // 4))
 
 
-def _follow(network, data, problem, radius, options, course):
+def _path(target, radius, max_iter):
+    """Return the radii of the path that ranks the features."""
+    return target.path(radius, _n_passes(target, max_iter))
+
+
+def _follow(network, data, problem, path, options, course):
     """Follow the path that ranks the features, and return the importances."""
-    target, n_passes = problem.target, _n_passes(problem.target, options)
-    path, n_unscored = target.path(radius, n_passes), target.n_unscored(n_passes)
+    target, n_unscored = problem.target, problem.target.n_unscored(len(path))
     _train_kept_rows(network, data, problem, path, options)
     descent = Descent(network, data, problem, options)
     score = SCORES[target.score](network.W)
@@ -329,7 +336,7 @@ def _long_path(largest, smallest, target, n_passes):
 
 def _trace(data, problem, radii, options, observer):
     """Return, for every radius, the selections of all replicas."""
-    first = _n_passes(problem.target, options)
+    first = _n_passes(problem.target, options.max_iter)
     path = _long_path(radii[0], radii[-1], problem.target, first)
     network = _initial(data.Z.n_features, options, len(data.weight))
     _train_kept_rows(network, data, problem, path, options)
