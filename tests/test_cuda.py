@@ -54,6 +54,8 @@ def fit(device, X, y, **params):
         "survival",
         "no target",
         "mini-batches",
+        "tall",
+        "tall and sparse",
         "reconstruction",
         "groups",
         "kept",
