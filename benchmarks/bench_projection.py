@@ -4,6 +4,7 @@
     python benchmarks/bench_projection.py --growth   # 10^4 to 10^8 entries as well
     python benchmarks/bench_projection.py --other    # and nothing of the above:
         training weights in place, the first call of a process, threads, memory
+    python benchmarks/bench_projection.py --short    # float32 rows of 64 and 100
     python benchmarks/bench_projection.py --groups   # groups and weights, over without
     python benchmarks/bench_projection.py --options  # what numba's options are worth
 
@@ -148,6 +149,29 @@ def training_weights(n_runs):
         alive = int(W.any(1).sum())
         print(f"{n_features:6} x 64 float32 in place, {alive} rows alive:", end=" ")
         print(f"{1e6 * np.median(seconds):.1f} us, copy {1e6 * copy:.1f} us")
+
+
+def short_rows(n_runs):
+    """Time over copy for short rows of float32, into an array and in place."""
+    for n_groups, group_size in product((500, 10_000, 1_000_000), (64, 100)):
+        Y = matrix(n_groups, group_size, "normal", "float32")
+        out, norm, n = np.empty_like(Y), l1inf_norm(Y), n_runs
+        n = max(n_runs // 2, 1) if n_groups == 1_000_000 else 200_000 // n_groups + n
+        for share in (1e-4, 4e-3, 4e-2, 0.4):
+            project = partial(project_l1inf, Y, share * norm, out=out)
+            found, copy = times(project, partial(np.copyto, out, Y), n)
+            project()
+            zeroed, in_place = 1 - out.any(axis=1).mean(), []
+            for _ in range(n):
+                np.copyto(out, Y)
+                start = time.perf_counter()
+                project_l1inf(out, share * norm, out=out)
+                in_place.append(time.perf_counter() - start)
+            print(
+                f"{n_groups:8} x {group_size:3}, {100 * zeroed:5.1f} % zeroed:", end=""
+            )
+            print(f" {found / copy:5.2f} copies, in place", end=" ")
+            print(f"{np.median(in_place) / copy:5.2f}; copy {1e6 * copy:.1f} us")
 
 
 def grouped(n_runs):
@@ -311,6 +335,7 @@ def main():
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--other", action="store_true")
+    parser.add_argument("--short", action="store_true")
     parser.add_argument("--groups", action="store_true")
     parser.add_argument("--options", action="store_true")
     parser.add_argument("--runs", type=int, default=15)
@@ -321,6 +346,9 @@ def main():
         first_call()
         threads(arguments.runs)
         tensor_memory()
+        return
+    if arguments.short:
+        short_rows(arguments.runs)
         return
     if arguments.groups:
         grouped(arguments.runs)

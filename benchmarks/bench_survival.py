@@ -217,13 +217,13 @@ def bench(select, X, y, repeats, seed):
         yield {"measure": measure, **averages(values, repeats), **shared}
 
 
-def finished(path):
-    """Return the pairs of set and selector that a file of results has in full."""
+def finished(path, column="selector"):
+    """Return the pairs of set and selector, or method, that a file of results has."""
     if not path.exists():
         return set()
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
-    return {(row["dataset"], row["selector"]) for row in rows}
+    return {(row["dataset"], row[column]) for row in rows}
 
 
 def append(table, path):

@@ -16,6 +16,7 @@ markers of five kinds of cells, one of them rare, and never makes the matrix den
 
 import matplotlib.pyplot as plt
 import numpy as np
+from anndata import AnnData
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import ConfusionMatrixDisplay
@@ -24,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
 
 from skl1inf import L1InfFeatureSelector
+from skl1inf.anndata import marker_panel
 from skl1inf.datasets import make_expression
 
 rng = np.random.default_rng(0)
@@ -118,4 +120,23 @@ sizes = [
     ax.scatter([], [], s=180 * s, c="0.5", label=f"{s:.0%}") for s in (0.2, 0.6, 1)
 ]
 figure.legend(handles=sizes, title="cells", loc="outside right upper", frameon=False)
+plt.show()
+
+# %%
+# A panel from an AnnData object
+# ------------------------------
+# :func:`~skl1inf.anndata.marker_panel` chooses as many genes as an experiment can
+# measure, such that every kind has at least one that is high in it. What the panel
+# confuses comes from cells that had no part in its choice.
+
+adata = AnnData(model[:2].transform(counts), obs={"kind": kind})
+adata.var_names = [f"g{gene}" for gene in range(adata.n_vars)]
+marker_panel(adata, 10, "kind")
+panel = adata.uns["l1inf_panel"]
+print(panel["markers"][["name", "class", "direction"]])
+
+ConfusionMatrixDisplay(panel["confusion"], display_labels=panel["classes"]).plot(
+    cmap="Blues"
+)
+plt.title("kinds from a panel of ten genes")
 plt.show()

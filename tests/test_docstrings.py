@@ -7,6 +7,7 @@ import pytest
 from numpydoc.validate import validate
 
 import skl1inf
+import skl1inf.anndata
 import skl1inf.datasets
 import skl1inf.plotting
 
@@ -17,7 +18,7 @@ NOT_ASKED = {"ES01", "GL01", "RT02", "SA01"}
 
 PUBLIC = [
     f"{module.__name__}.{name}"
-    for module in (skl1inf, skl1inf.datasets, skl1inf.plotting)
+    for module in (skl1inf, skl1inf.anndata, skl1inf.datasets, skl1inf.plotting)
     for name in module.__all__
 ]
 

@@ -115,6 +115,31 @@ def test_weighted_projection_of_any_matrix(seed, n_groups, group_size, share, dt
     assert compensated(level * weights) <= radius
 
 
+@pytest.mark.interpreted
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sizes", [range(1, 36), (63, 64, 65, 127), (1023, 1024, 2049)])
+def test_rows_of_any_length(dtype, sizes):
+    """Vectors leave no entry out, and take none of the memory around the matrix."""
+    rng = np.random.default_rng(5)
+    for size in sizes:
+        memory = np.full(3 * size + 64, np.nan, dtype)
+        Y = memory[32:-32].reshape(3, size)
+        Y[:] = rng.standard_normal((3, size))
+        total, largest = statistics(Y, 1)
+        exact = np.abs(Y).sum(axis=1, dtype=np.float64)
+        np.testing.assert_allclose(total, exact, rtol=TOLERANCE[dtype])
+        np.testing.assert_array_equal(largest, np.abs(Y).max(axis=1))
+        radius = 0.5 * float(largest.sum())
+        expected, _ = _reference.project(Y, radius)
+        out = np.empty_like(Y)
+        project(Y, radius, 1, out)
+        assert np.abs(out - expected).max() <= TOLERANCE[dtype] * largest.max()
+        project(Y, radius, 1, Y)
+        np.testing.assert_array_equal(Y, out)
+        assert np.isnan(memory[:32]).all()
+        assert np.isnan(memory[-32:]).all()
+
+
 def test_weights_of_one_change_nothing():
     Y, _, _ = problem(2, 50, 30)
     one = np.ones(50)

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import skl1inf
+import skl1inf.anndata
 import skl1inf.datasets
 import skl1inf.plotting
 
@@ -90,7 +91,7 @@ def test_every_public_name_is_in_the_api_reference():
     listed = re.findall(
         r"^   (\w+)$", (ROOT / "docs/api.rst").read_text("utf-8"), re.MULTILINE
     )
-    modules = skl1inf, skl1inf.datasets, skl1inf.plotting
+    modules = skl1inf, skl1inf.anndata, skl1inf.datasets, skl1inf.plotting
     public = [name for module in modules for name in module.__all__]
     assert sorted(listed) == sorted(public)
 
@@ -115,6 +116,7 @@ def test_lower_bounds_are_those_that_are_tried():
             Requirement,
             [
                 *project["dependencies"],
+                *extras["anndata"],
                 *extras["plot"],
                 *extras["survival"],
                 *extras["test"],

@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 import sys
+import warnings
 
 import cvxpy as cp
 import numpy as np
@@ -264,8 +265,48 @@ def test_a_network_that_collapses_predicts_a_constant(data):
 def test_weights_that_sum_to_one_shrink_to_a_constant(data):
     X, (_, y, _) = data
     with pytest.warns(UserWarning, match="the same for every sample"):
-        model = L1InfRegressor(random_state=0).fit(X, y, np.full(90, 1 / 90))
+        model = L1InfRegressor(alpha=2.0, random_state=0).fit(X, y, np.full(90, 1 / 90))
     assert_allclose(model.predict(X), y.mean(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("i", range(3))
+def test_the_automatic_penalty_leaves_a_weak_signal(i):
+    """Most of what so few samples with so much noise say is chance."""
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((40, 20))
+    signal = 0.3 * X[:, 0]
+    numbers = signal + rng.standard_normal(40)
+    y = (numbers > 0, numbers, survival(signal, rng))[i]
+    weight = np.full(40, 1e-3)  # which makes the usual penalty far too large
+    model = PREDICTORS[i](activation="tanh", random_state=0)
+    model.fit(X, y, sample_weight=weight)
+    code = model.encode(X)
+    assert (code.std(axis=0) > 1e-3).all()
+    # Near the penalty that makes it constant the network is all but linear, and its
+    # weights are in proportion to the slopes of the features alone.
+    ranks = model.ranking_[model.support_]
+    Z = StandardScaler().fit_transform(X)[:, model.support_]
+    if i == 1:
+        slopes = Z.T @ (y - y.mean()) / ranks**0.5
+        assert np.corrcoef(code[:, 0], Z @ slopes)[0, 1] > 0.98
+
+
+def test_the_decay_from_which_on_a_linear_network_is_constant():
+    """For one target the problem is convex, and the decay exact."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 6))
+    y = X[:, 0] + rng.standard_normal(50)
+    Z, t = StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
+    for times in (0.97, 1.03):
+        model = L1InfRegressor(activation="identity", random_state=0, max_iter=1000)
+        ranks = model.fit(X, y).ranking_[model.support_]
+        r = ranks**-0.5 / (ranks**-0.5).mean()
+        slopes = np.sqrt(r) * (Z[:, model.support_].T @ t) / 50
+        model.set_params(alpha=times * np.linalg.norm(slopes) * np.sqrt(50))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            code = model.fit(X, y).encode(X)
+        assert bool(caught) == (times > 1) == (np.ptp(code) == 0)
 
 
 def test_a_constant_target_among_others_is_predicted_by_its_mean(data):

@@ -256,6 +256,7 @@ def test_threads_give_the_same_result(monkeypatch):
     problem = Problem(0, 900, 20, "both")
     expected = problem.project(15.0)
     monkeypatch.setattr(_driver, "ENTRIES_PER_THREAD", 10)
+    monkeypatch.setattr(_driver, "ENTRIES_PER_PASS", 10)
     for threads in (1, 2, 5):
         monkeypatch.setattr(_driver, "threads_allowed", lambda threads=threads: threads)
         np.testing.assert_array_equal(problem.project(15.0), expected)

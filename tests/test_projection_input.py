@@ -329,6 +329,7 @@ def test_threads_give_the_same_result(monkeypatch, axis, shape):
     A = np.random.default_rng(0).standard_normal(shape)
     expected = project_l1inf(A, 5.0, axis=axis)
     monkeypatch.setattr(_driver, "ENTRIES_PER_THREAD", 10)
+    monkeypatch.setattr(_driver, "ENTRIES_PER_PASS", 10)
     for threads in (1, 2, 5):
         monkeypatch.setattr(_driver, "threads_allowed", lambda threads=threads: threads)
         np.testing.assert_array_equal(project_l1inf(A, 5.0, axis=axis), expected)

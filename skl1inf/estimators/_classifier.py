@@ -27,7 +27,7 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
     ----------
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights of the network that predicts (see the
-        Notes). "auto": 2 over the number of classes.
+        Notes). "auto": 2 over the number of classes, or less where the signal is weak.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn's classifiers.
@@ -87,7 +87,8 @@ class L1InfClassifier(ClassifierMixin, L1InfPredictor):
 
     :math:`r_j` is one over the square root of the rank of feature j, relative to the
     mean of the selected ones: the best are penalised least. :math:`s_i` are the weights
-    of the samples, times those of their classes.
+    of the samples, times those of their classes. ``alpha="auto"`` is at most 0.8 times
+    the penalty that makes the network constant.
 
     The probabilities are too sure where the signal is weak: the same samples choose the
     features and train the network. :class:`~sklearn.calibration.CalibratedClassifierCV`

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from .._sklearn import _fit_and_score, _warn_or_raise_about_fit_failures
 from .._warn import warn_the_caller
 from ._base import Data
+from ._network_judge import NetworkJudge
 from ._path import follow
 from ._selector import L1InfFeatureSelector
 
@@ -91,20 +92,23 @@ class Folds:
             # "auto" has warned of many classes, if the user has not asked for them.
             warnings.filterwarnings("ignore", "The number of unique classes")
             return [
-                (path, *self._scores(path.support, *split))
+                (path, *self._scores(path, *split))
                 for path, split in zip(paths, splits, strict=True)
             ]
 
-    def _scores(self, supports, train, test):
-        """Return the score of the estimator on each of the supports, and its fits."""
+    def _scores(self, path, train, test):
+        """Return the score of the estimator at each of the radii, and its fits."""
         results = {}  # neighbouring radii often select the same
-        for support in supports:
-            if support.any() and support.tobytes() not in results:
-                columns = np.flatnonzero(support)
-                result = self._evaluate(columns, train, test, self.error_score)
-                results[support.tobytes()] = result
         nothing = {"test_scores": np.nan}
-        scores = [results.get(s.tobytes(), nothing)["test_scores"] for s in supports]
+        scores = []
+        for support, ranking in zip(path.support, path.rankings, strict=True):
+            columns = np.flatnonzero(support)
+            if isinstance(self.estimator, NetworkJudge):
+                columns = columns[ranking[columns].argsort()]
+            key = columns.tobytes()
+            if support.any() and key not in results:
+                results[key] = self._evaluate(columns, train, test, self.error_score)
+            scores.append(results.get(key, nothing)["test_scores"])
         return np.array(scores, dtype=float), list(results.values())
 
     def _evaluate(self, columns, train, test, error_score):

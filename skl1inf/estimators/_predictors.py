@@ -21,6 +21,11 @@ from ._selector import L1InfFeatureSelector
 # What a predictor decides itself.
 _FIXED = "n_latent", "second_descent", "target", "class_weight"
 
+# The largest share of the penalty that makes the network constant. Near that penalty
+# the weights are in proportion to the correlations with the target, which predict best
+# where the signal is weak.
+_SHARE = 0.8
+
 
 class L1InfPredictor(L1InfFeatureSelector):
     """Base of the predictors: selectors whose network is trained again to predict.
@@ -117,42 +122,67 @@ class L1InfPredictor(L1InfFeatureSelector):
     def _train_again(
         self, trained, prepared, order, selected, radius, options, progress
     ):
-        """Return the network that predicts, also where nothing is selected."""
-        from ..network import read_out
-
+        """Return the two networks: that which selected, and that which predicts."""
         features = order[selected[order]]
-        Z, target = _distinct(prepared, features, self.class_weight)
-        alpha = self._automatic_alpha(target) if self.alpha == "auto" else self.alpha
-        # The ranks, unlike the importances, do not depend on rounding, and tell of
-        # features that matter only together with others.
-        relevance = np.arange(1, len(features) + 1) ** -0.5
-        found = read_out(
-            trained,
-            features,
-            Z,
-            target,
-            relevance / relevance.mean() if len(features) else relevance,
-            alpha / np.sqrt(target.information),
-            options,
-            progress,
-        )
+        found = self._read_out(prepared, features, options, progress)
         if not found.coefs[1].any():
             warn_the_caller(
                 f"{type(self).__name__} predicts the same for every sample: the signal "
                 f"is too weak for the penalty (alpha={self.alpha!r}), or for the "
                 f"features that radius={self.radius!r} selects."
             )
-        return found
+        return trained, found
+
+    def _read_out(self, prepared, features, options, progress):
+        """Return the network that predicts from some features, the best first."""
+        from ..network import read_out
+
+        Z, target = _distinct(prepared, features, self.class_weight)
+        # The ranks, unlike the importances, do not depend on rounding, and tell of
+        # features that matter only together with others.
+        relevance = np.arange(1, len(features) + 1) ** -0.5
+        if len(features):
+            relevance /= relevance.mean()
+        return read_out(
+            features,
+            prepared.n_features,
+            Z,
+            target,
+            relevance,
+            self._decay(Z, target, relevance, options),
+            options,
+            progress,
+        )
+
+    def _decay(self, Z, target, relevance, options):
+        """Return the decay of the weights of the network that predicts."""
+        from ..network import collapsing_decay
+
+        if self.alpha != "auto":
+            return self.alpha / np.sqrt(target.information)
+        usual = self._automatic_alpha(target) / np.sqrt(target.information)
+        if not len(relevance):
+            return usual
+        most = _SHARE * collapsing_decay(Z, target, relevance, options)
+        return min(usual, most)
 
     def _set_fitted(self, trained, prepared, order, selected):
-        prepared = replace(prepared, target=trained.target)
-        super()._set_fitted(trained, prepared, order, selected)
-        self.encoder_weights_ = trained.encoder_weights
+        selecting, found = trained
+        super()._set_fitted(selecting, prepared, order, selected)
+        self._set_predicting(found, prepared)
+        self.loss_curve_ = np.append(selecting.loss_curve, found.loss_curve)
+        self.n_iter_ = len(self.loss_curve_)
+
+    def _set_predicting(self, found, prepared):
+        """Set what the prediction takes."""
+        encoder = replace(prepared, target=found.target).encoder(found)
+        del encoder["encoder_weights_"]  # they are those of the network that selected
+        vars(self).update(encoder)
         self.__dict__.pop("decoder_weights_", None)  # of an earlier fit
         self.__dict__.pop("decoder_intercept_", None)
         if self.reconstruction_weight > 0:
-            U, self.decoder_intercept_ = trained.decoder
-            self.decoder_weights_ = trained.target.restored(U)
+            U, self.decoder_intercept_ = found.decoder
+            self.decoder_weights_ = found.target.restored(U)
 
     def _standardised(self, matrix):
         """Return the selected features of a `Matrix`, (n_samples, `n_features_`)."""

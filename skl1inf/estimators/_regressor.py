@@ -24,7 +24,7 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     ----------
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights of the network that predicts (see the
-        Notes). "auto": 1 over the number of targets.
+        Notes). "auto": 2 over the number of targets, or less where the signal is weak.
 
     Attributes
     ----------
@@ -67,7 +67,8 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
        + \|V\|_F^2\right).
 
     :math:`r_j` is one over the square root of the rank of feature j, relative to the
-    mean of the selected ones: the best are penalised least.
+    mean of the selected ones: the best are penalised least. ``alpha="auto"`` is at most
+    0.8 times the penalty that makes the network constant.
 
     Examples
     --------
@@ -84,14 +85,14 @@ class L1InfRegressor(RegressorMixin, L1InfPredictor):
     _target = "regression"
 
     def _automatic_alpha(self, target):
-        return 1 / target.n_latent
+        return 2 / target.n_latent
 
-    def _set_fitted(self, trained, prepared, order, selected):
-        super()._set_fitted(trained, prepared, order, selected)
-        self.target_mean_ = trained.target.mean
-        (values,) = trained.target.encoded
+    def _set_predicting(self, found, prepared):
+        super()._set_predicting(found, prepared)
+        self.target_mean_ = found.target.mean
+        (values,) = found.target.encoded
         constant = np.ptp(values, axis=0) == 0
-        self.target_scale_ = np.where(constant, 0.0, trained.target.scale)
+        self.target_scale_ = np.where(constant, 0.0, found.target.scale)
 
     def _linear_output(self, code):
         """Return differences of codes, (..., n_targets), as those of predictions."""

@@ -34,6 +34,7 @@ from ._base import Data, L1InfSelectorBase, own_errstate, training_options
 from ._callbacks import TrainingProgress
 from ._choice import choose, standard_error
 from ._folds import Folds, summarise
+from ._network_judge import network_judge
 from ._path import check_radii, follow
 from ._selector import L1InfFeatureSelector, clone_selector
 
@@ -50,10 +51,13 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
     selector : L1InfFeatureSelector, default=None
         All settings but the radius; it is cloned. None means the defaults.
 
-    estimator : estimator, default=None
+    estimator : estimator or "self", default=None
         What the features are for: it is fitted to the selected columns of the training
-        samples of every fold, as in a pipeline behind the selector. None means, of the
-        standardised columns, :class:`~sklearn.linear_model.LogisticRegression` for
+        samples of every fold, as in a pipeline behind the selector. "self" is the
+        network that predicts, of :class:`L1InfClassifier`, :class:`L1InfRegressor` or
+        :class:`L1InfCoxRegressor`, with the settings of `selector`: it is trained on
+        the features that the radius selects, and selects none itself. None means, of
+        the standardised columns, :class:`~sklearn.linear_model.LogisticRegression` for
         classes, :class:`~sklearn.linear_model.Ridge` for numbers, and for survival the
         Cox model of scikit-survival with a ridge penalty, whose score is Harrell's C:
         it comes with the extra ``skl1inf[survival]``.
@@ -163,7 +167,8 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
     default estimator and its own score, which always get the weights. As in
     scikit-learn, a `scoring` that is a name requests nothing, and refuses weights then:
     pass ``get_scorer(name).set_score_request(sample_weight=True)``, or False. Of
-    survival, the default estimator and its score take all positive weights for 1.
+    survival, the default estimator and its score take all positive weights for 1. What
+    is said of the default estimator holds for "self" too, but that it takes weights.
 
     Under ``target="auto"`` of the selector the estimator decides what `y` is: a
     classifier asks for classes, a regressor for numbers. Without one, or with one that
@@ -200,7 +205,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
 
     _parameter_constraints: ClassVar[dict] = {
         "selector": [L1InfFeatureSelector, None],
-        "estimator": [HasMethods(["fit"]), None],
+        "estimator": [HasMethods(["fit"]), StrOptions({"self"}), None],
         "radii": [Interval(Integral, 2, None, closed="left"), "array-like"],
         "cv": ["cv_object"],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
@@ -215,7 +220,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         self,
         selector: L1InfFeatureSelector | None = None,
         *,
-        estimator: BaseEstimator | None = None,
+        estimator: BaseEstimator | str | None = None,
         radii: int | ArrayLike = 20,
         cv: Any = None,
         scoring: Any = None,
@@ -287,7 +292,7 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         prepared = data.prepare(selector)
         data = data.with_groups(prepared.groups)
         options = training_options(selector, prepared.target, prepared.n_features)
-        estimator = self._judge(data.kind, centre=data.matrix.can_be_centred)
+        estimator = self._judge(selector, data.kind, data.matrix.can_be_centred)
         given = None if sample_weight is None else data.sample_weight
         routed = self._route(estimator, given, params)
         strata = data.kind.strata(data.y)
@@ -319,8 +324,10 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         path.feature_names = getattr(self, "feature_names_in_", None)
         return self
 
-    def _judge(self, kind=TARGETS["classification"], centre=True):
+    def _judge(self, selector, kind=TARGETS["classification"], centre=True):
         """Return the estimator, by default one of standardised columns."""
+        if self.estimator == "self":
+            return network_judge(selector, kind)
         if self.estimator is not None:
             return self.estimator
         scaler, judge = StandardScaler(with_mean=centre), kind.judge()
@@ -353,16 +360,20 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         asks = copy(self).set_fit_request(sample_weight=True)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         routed = process_routing(asks, "fit", **weights, **params)
-        hidden = Bunch(fit=weights, score=weights)  # the default estimator
+        hidden = Bunch(fit=weights, score=weights)  # the estimator that is not given
         return Bunch(
             splitter=routed["splitter"],
-            estimator=hidden if self.estimator is None else routed["estimator"],
+            estimator=hidden if self._judges_by_default() else routed["estimator"],
             scorer=hidden if self._scores_by_default() else routed["scorer"],
         )
 
+    def _judges_by_default(self):
+        """Tell whether the estimator is not one that was given."""
+        return self.estimator is None or self.estimator == "self"
+
     def _scores_by_default(self):
-        """Tell whether the score is that of the default estimator."""
-        return self.estimator is None and self.scoring is None
+        """Tell whether the score is that of an estimator that was not given."""
+        return self._judges_by_default() and self.scoring is None
 
     def _cross_validate(self, folds, progress):
         """Return the path and the scores of every fold."""
@@ -407,11 +418,12 @@ class L1InfFeatureSelectorCV(L1InfSelectorBase):
         """
         router = MetadataRouter(owner=self).add_self_request(self)
         parts = {"splitter": (check_cv(self.cv), "split")}
-        # Nobody can set the requests of the default estimator: it gets all weights.
-        if self.estimator is not None:
+        # Nobody can set the requests of an own estimator: it gets all weights.
+        if not self._judges_by_default():
             parts["estimator"] = self.estimator, "fit"
         if not self._scores_by_default():
-            parts["scorer"] = check_scoring(self._judge(), self.scoring), "score"
+            judge = self._judge(self.selector or L1InfFeatureSelector())
+            parts["scorer"] = check_scoring(judge, self.scoring), "score"
         for name, (callee, method) in parts.items():
             mapping = MethodMapping().add(caller="fit", callee=method)
             router.add(**{name: callee}, method_mapping=mapping)

@@ -6,6 +6,7 @@ from ._problem import Problem
 from ._progress import Observer, Silent, Step
 from ._readout import (
     Readout,
+    collapsing_decay,
     encode_double,
     integrated_gradients,
     read_out,
@@ -24,6 +25,7 @@ __all__ = [
     "Silent",
     "Step",
     "Trained",
+    "collapsing_decay",
     "draw",
     "encode",
     "encode_double",

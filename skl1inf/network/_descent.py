@@ -138,7 +138,9 @@ class Descent:
         G = gradient.rows(part.index, part.data.Z)
         gap = _gap(part.network.W, G, dual_norm, radius, loss)
         self._merge()
-        self.part = next_working_set(self.whole, part, dual_sizes)
+        alive = torch.zeros_like(dual_sizes, dtype=torch.bool)
+        alive = alive.scatter(1, part.index, part.sizes() > 0)
+        self.part = next_working_set(self.whole, alive, dual_sizes)
         G = gradient.rows(self.part.index, self.part.data.Z)
         self.part.M = part.momentum_of(self.part, self.first_layer.constant(G))
         return loss, G.mul_(self.part.inside[:, :, None]), gap

@@ -104,7 +104,7 @@ class Batch:
 
     def reconstructing(self):
         """Return the same samples; all these features stay to be reconstructed."""
-        return replace(self, reconstruction=self.Z)
+        return replace(self, reconstruction=self.decoded)
 
     @property
     def decoded(self):

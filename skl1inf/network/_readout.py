@@ -19,11 +19,10 @@ import torch
 from scipy.optimize import minimize
 
 from ..matrices._standardized import StandardizedDense
-from ._network import ACTIVATIONS, Network, slopes_at
+from ._network import ACTIVATIONS, SLOPES, Network, slopes_at
 from ._objective import Objective, backward
 from ._problem import Batch
 from ._progress import Course
-from ._results import Selection
 from ._state import own_state
 
 # The largest derivative at which the method ends.
@@ -44,18 +43,12 @@ _MEMORY = 30
 
 @dataclass(frozen=True)
 class Readout:
-    """The network that predicts, as arrays of float64, and the one that selected.
+    """The network that predicts, as arrays of float64.
 
     Attributes
     ----------
     target : Target
         What the code predicts.
-    selection : Selection
-        What the first descent says of the features.
-    optimality : float
-        The relative duality gap of the network that selected.
-    encoder_weights : ndarray of shape (n_features, n_hidden)
-        The first layer of the network that selected.
     coefs : list of ndarray of shape (n_features, n_hidden) and (n_hidden, n_latent)
         The weights of the encoder, zero for features that are not selected.
     intercepts : list of ndarray of shape (n_hidden,) and (n_latent,)
@@ -63,13 +56,10 @@ class Readout:
     decoder : tuple of ndarray of shape (n_features, n_latent) and (n_features,)
         The weights and the biases of the decoder, zero for features not selected.
     loss_curve : ndarray of shape (n_passes,)
-        The loss of every pass over the data, of both descents.
+        The loss of every pass over the data.
     """
 
     target: object
-    selection: Selection
-    optimality: float
-    encoder_weights: np.ndarray
     coefs: list[np.ndarray]
     intercepts: list[np.ndarray]
     decoder: tuple[np.ndarray, np.ndarray]
@@ -77,15 +67,17 @@ class Readout:
 
 
 @own_state
-def read_out(trained, features, Z, target, relevance, decay, options, observer):
+def read_out(
+    features, n_features, Z, target, relevance, decay, options, observer
+) -> Readout:
     """Train the network that predicts.
 
     Parameters
     ----------
-    trained : Trained
-        What `train` has returned.
     features : ndarray of shape (n_chosen,)
         The indices of the selected features.
+    n_features : int
+        Number of all features.
     Z : ndarray of shape (n_samples, n_chosen), float64
         These features, standardised.
     target : Target
@@ -127,18 +119,49 @@ def read_out(trained, features, Z, target, relevance, decay, options, observer):
     code = encode_double(Z, [W, V], [b, c], options.activation)
     if (code.std(axis=0) < _ROUNDING).all():
         W, V, c = np.zeros_like(W), np.zeros_like(V), code.mean(axis=0, keepdims=True)
-    selecting, _ = trained.coefs
-    n_features = len(selecting)
     return Readout(
         target,
-        trained.selection,
-        trained.optimality,
-        selecting,
         [_embedded(W, features, n_features), V],
         [b[0], c[0]],
         tuple(_embedded(layer, features, n_features) for layer in (U, e[:, 0])),
-        np.append(trained.loss_curve, course.loss_curve),
+        np.asarray(course.loss_curve),
     )
+
+
+@own_state
+def collapsing_decay(Z, target, relevance, options):
+    r"""Return the decay of the weights from which on the network is constant.
+
+    Let D be the derivative of the loss in the code, of shape (n_samples, n_latent), at
+    the best constant code, and s the slope of the activation at 0. For small weights
+    the loss falls by at most :math:`s \|W_r\|_F \|V\|_F \|R^{1/2} Z^T D\|_2`, with
+    :math:`W_r = R^{-1/2} W` and R the diagonal matrix of the relevance. So no small
+    weights are better than none where the decay is at least
+
+    .. math:: s \, \|R^{1/2} Z^T D\|_2.
+
+    Parameters
+    ----------
+    Z, target, relevance, options
+        As in `read_out`.
+
+    Returns
+    -------
+    decay : float
+    """
+    batch = _double_batch(Z, target, options.device)
+    code = torch.zeros(
+        (1, len(Z), options.n_latent),
+        dtype=torch.float64,
+        device=options.device,
+        requires_grad=True,
+    )
+    loss = target.loss(code, batch.encoded, batch.weight)
+    (D,) = torch.autograd.grad(loss.sum(), code)
+    # The derivatives at the best constant are those at 0 without their mean.
+    D = (D - batch.weight[:, :, None] * D.sum(dim=1, keepdim=True))[0]
+    gradient = np.sqrt(relevance)[:, None] * (Z.T @ D.numpy(force=True))
+    return SLOPES[options.activation] * float(np.linalg.norm(gradient, 2))
 
 
 def _embedded(rows, features, n_features):

@@ -24,7 +24,7 @@ from ._results import Selection, Trained
 from ._samples import growing, shares
 from ._scores import SCORES, RelativeWeights
 from ._state import own_state
-from ._working_set import Part
+from ._working_set import Part, next_working_set
 
 # Problems are trained at once as long as their matrices have at most so many entries.
 _STACKED_ENTRIES = 2**26
@@ -60,18 +60,67 @@ def train(problem, radius, options, observer) -> Trained:
     samples = growing(data, problem.target, options)
     radii = radius_of_each(radius, data)
     with observer.descent("descent", options.max_iter):
-        network, importances = _ranked(samples[0], problem, radius, options, course)
-        _settle(network, samples, problem, radii, options, course)
+        network, importances = _trained(samples, problem, radius, options, course)
     (selection,) = _selections(network, data, problem, radii, importances, options)
     curve = np.asarray(course.loss_curve)
     return Trained(selection, selection.optimality, curve, network, samples)
 
 
-def _settle(network, samples, problem, radii, options, course):
-    """Train at a radius until the weights are stationary, on ever more samples."""
+def _trained(samples, problem, radius, options, course):
+    """Rank the features along a path and train at the radius.
+
+    Where there are many samples, few of them tell which features are worth a path over
+    more.
+
+    Returns
+    -------
+    network : Network
+    importances : Tensor of shape (1, n_features)
+    """
+    data, radii = samples[-1], radius_of_each(radius, samples[-1])
+    network = _initial(data.Z.n_features, options)
+    if len(samples) == 1:
+        importances = _follow(network, data, problem, radius, options, course)
+        _settle(network, samples, problem, radii, options, course)
+        return network, importances
+    part = _worth_more(network, samples, problem, radius, options, course)
+    some, rest = replace(problem, ball=part.ball), samples[2:] or samples[1:]
+    importances = _follow(part.network, part.data, some, radius, options, course)
+    _settle(part.network, [part.data], some, radii, options, course, rest)
+    Part.whole(data, network, problem.ball).merge(part)
+    _settle(network, rest, problem, radii, options, course)
+    return network, torch.zeros_like(network.W[:, :, 0], dtype=torch.float64).scatter(
+        1, part.index, importances
+    )
+
+
+def _worth_more(network, samples, problem, radius, options, course):
+    """Return the part of the features that are worth a path over more samples.
+
+    Few samples give them importance, or the loss falls fastest along them.
+    """
+    few, some = samples[:2]
+    short = replace(options, max_iter=options.max_iter // 2)
+    trial = _initial(few.Z.n_features, options)
+    screened = _follow(trial, few, problem, radius, short, course)
+    objective = Objective.of(problem.target, options)
+    _, gradient = loss_and_all_gradients(network, objective, some, some.Z)
+    dual_sizes, _ = dual_sizes_and_norm(gradient, problem.ball)
+    if objective.reconstructs:
+        some = some.reconstructing()
+    whole = Part.whole(some, network, problem.ball)
+    return next_working_set(whole, screened > 0, dual_sizes)
+
+
+def _settle(network, samples, problem, radii, options, course, later=()):
+    """Train at a radius until the weights are stationary, on ever more samples.
+
+    Some passes are left to `later` samples.
+    """
     descent = Descent(network, samples[0], problem, options)
     n_left = options.max_iter - len(course.loss_curve)
-    for data, n_passes in zip(samples, shares(samples, n_left), strict=True):
+    n_passes_of = shares([*samples, *later], n_left)
+    for data, n_passes in zip(samples, n_passes_of[: len(samples)], strict=True):
         if data is not samples[0]:
             descent.see(data)
         descent.settle(radii, 0 if course.stopped else n_passes, course)
@@ -131,7 +180,8 @@ def rank(problems, radius, options, observer) -> list[Selection]:
         radii = radius_of_each(radius, data)
         with observer.descent("path", options.max_iter):
             course = Course(observer)
-            network, score = _ranked(data, problem, radius, options, course)
+            network = _initial(data.Z.n_features, options, len(data.weight))
+            score = _follow(network, data, problem, radius, options, course)
         problem.ball.project_(network.W, radii.flatten())
         selections += _selections(network, data, problem, radii, score, options)
     return selections
@@ -198,37 +248,35 @@ def _n_passes(target, options):
     return min(target.path_passes, max(1, 3 * options.max_iter // 4))
 
 
-def _ranked(data, problem, radius, options, course):
-    """Follow the path that ranks the features: the network, and the importances."""
+def _follow(network, data, problem, radius, options, course):
+    """Follow the path that ranks the features, and return the importances."""
     target, n_passes = problem.target, _n_passes(problem.target, options)
     path, n_unscored = target.path(radius, n_passes), target.n_unscored(n_passes)
-    network = _with_kept_rows(data, problem, path, options)
+    _train_kept_rows(network, data, problem, path, options)
     descent = Descent(network, data, problem, options)
     score = SCORES[target.score](network.W)
     descent.follow(path[:n_unscored], course)
     if not course.stopped:
         descent.follow(path[n_unscored:], course, score)
-    return network, score.mean()
+    return score.mean()
 
 
-def _with_kept_rows(data, problem, path, options):
-    """Return the networks at the start of a path: trained on the kept rows alone.
+def _train_kept_rows(network, data, problem, path, options):
+    """Train the networks at the start of a path on the kept rows alone.
 
-    So no other feature gets what these explain. Without kept rows, it is the one before
-    training.
+    So no other feature gets what these explain. Without kept rows, nothing is done.
     """
-    network = _initial(data.Z.n_features, options, len(data.weight))
     kept = problem.ball.kept(network.W)
-    if kept is not None:
-        index = kept.nonzero()[:, 1].reshape(len(kept), -1)
-        small = network.take_features(index)
-        restricted = replace(problem, ball=problem.ball.restrict(index))
-        descent = Descent(small, data.take_features(index), restricted, options)
-        n_passes = min(_PASSES_OF_KEPT, options.max_iter)
-        limits = radius_of_each(path.max(), data)
-        descent.settle(limits, n_passes, Course(Silent()))
-        put_features(network.W, index, small.W)
-    return network
+    if kept is None:
+        return
+    index = kept.nonzero()[:, 1].reshape(len(kept), -1)
+    small = network.take_features(index)
+    restricted = replace(problem, ball=problem.ball.restrict(index))
+    descent = Descent(small, data.take_features(index), restricted, options)
+    n_passes = min(_PASSES_OF_KEPT, options.max_iter)
+    limits = radius_of_each(path.max(), data)
+    descent.settle(limits, n_passes, Course(Silent()))
+    put_features(network.W, index, small.W)
 
 
 def _certificate(network, data, problem, radii, options):
@@ -283,7 +331,8 @@ def _trace(data, problem, radii, options, observer):
     """Return, for every radius, the selections of all replicas."""
     first = _n_passes(problem.target, options)
     path = _long_path(radii[0], radii[-1], problem.target, first)
-    network = _with_kept_rows(data, problem, path, options)
+    network = _initial(data.Z.n_features, options, len(data.weight))
+    _train_kept_rows(network, data, problem, path, options)
     descent = Descent(network, data, problem, options)
     window = first - problem.target.n_unscored(first)
     ends = [first + int(np.argmax(path[first - 1 :] <= radius)) for radius in radii]

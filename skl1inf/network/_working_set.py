@@ -77,14 +77,12 @@ class Part:
         return M * part.inside[:, :, None]
 
 
-def next_working_set(whole, part, dual_sizes):
-    """Return the next working set.
+def next_working_set(whole, alive, dual_sizes):
+    """Return the next working set, given the mask of the live features.
 
     It holds the live features and those whose dual size is largest; kept features have
     an infinite one. Groups stay whole.
     """
-    nothing = torch.zeros_like(dual_sizes, dtype=torch.bool)
-    alive = nothing.scatter(1, part.index, part.sizes() > 0)
     n_alive, n_features = alive.sum(1), alive.shape[1]
     least, most = _FIRST_WORKING_SET
     first = max(least, min(n_features // 8, most))
@@ -94,7 +92,9 @@ def next_working_set(whole, part, dual_sizes):
         descending=True, stable=True
     )
     places = torch.arange(n_features, device=size.device) < size[:, None]
-    return whole.encoding(_whole_groups(whole.ball, nothing.scatter(1, order, places)))
+    return whole.encoding(
+        _whole_groups(whole.ball, torch.zeros_like(alive).scatter(1, order, places))
+    )
 
 
 def _whole_groups(ball, mask):

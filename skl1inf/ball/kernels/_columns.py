@@ -3,7 +3,15 @@
 import numpy as np
 
 from ._compile import FINITE, SUM, bits, kernel
-from ._levels import MU, SUMS, cost_of, eps_of, first_tangent, update
+from ._levels import (
+    MU,
+    SUMS,
+    cost_of,
+    eps_of,
+    flat_tangent,
+    peak_tangent,
+    update,
+)
 
 # Sums are taken in float64 over partial sums of this many entries in the array's own
 # dtype.
@@ -62,7 +70,8 @@ def measure(Y, start, stop, theta, line, peaked, weighted, room):
             highest = max(highest, room.state[SUMS, c])
             finite &= room.state[SUMS, c] < np.inf
             room.state[SUMS, c] /= cost_of(weighted, c, room)
-            first_tangent(c, theta, size, True, weighted, room)
+            flat_tangent(c, size, weighted, room)
+            peak_tangent(c, theta, size, weighted, room)
             room.state[MU, c] = 0.0
     return highest if finite else np.inf
 

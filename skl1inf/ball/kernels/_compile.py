@@ -22,6 +22,7 @@ OPTIONS = {"error_model": "numpy", "_nrt": False}
 INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 FILES = (
     "_compile.py",
+    "_lanes.py",
     "_members.py",
     "_levels.py",
     "_rows.py",

@@ -7,6 +7,7 @@ interpreter runs the same function, and only the kernels that it calls are compi
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,10 +30,11 @@ from ._levels import (
     take_every,
 )
 
-# One row in so many is projected first, for a guess of theta, from so many rows on.
-SAMPLE_STEP, SAMPLE_FROM = 64, 512
-# Threads pay for their start from this many entries on.
-ENTRIES_PER_THREAD = 2**20
+# One row in so many is projected first, for a guess of theta, from so many rows on;
+# of very many rows about as many as the last says.
+SAMPLE_STEP, SAMPLE_FROM, SAMPLE_SIZE = 64, 512, 4096
+# Threads pay for their start from this many entries on, and then for a pass.
+ENTRIES_PER_THREAD, ENTRIES_PER_PASS = 2**20, 2**18
 
 
 # The passes over the groups -----------------------------------------------------
@@ -41,11 +43,11 @@ ENTRIES_PER_THREAD = 2**20
 class Groups:
     """Rows (axis 1) or columns (axis 0) whose passes run in one or more threads."""
 
-    def __init__(self, Y, axis, pool, parts):
+    def __init__(self, Y, axis, n_groups, pool, parts):
         self.Y = Y
         self.kernels = _rows if axis == 1 else _columns
-        self.map = pool.map if parts > 1 else map
-        self.parts = parts
+        self.size = Y.size // n_groups
+        self.pool, self.parts = pool, parts
 
     def measure(self, *arguments):
         """Measure the groups; give the largest sum."""
@@ -61,13 +63,15 @@ class Groups:
 
     def _in_parts(self, function, start, stop, *arguments):
         """Run a kernel over blocks of groups; give the largest of its results."""
-        n, parts = stop - start, self.parts
+        n = stop - start
+        parts = max(1, min(self.parts, n * self.size // ENTRIES_PER_PASS))
         bounds = [start + n * part // parts for part in range(parts + 1)]
 
         def run(first, last):
             return function(self.Y, first, last, *arguments) or 0
 
-        return max(self.map(run, bounds[:-1], bounds[1:]))
+        others = [self.pool.submit(run, *each) for each in pairwise(bounds[1:])]
+        return max([run(*bounds[:2])] + [other.result() for other in others])
 
 
 def threads_that_pay(Y, n_groups):
@@ -108,7 +112,8 @@ def drive(Y, groups, axis, radius, scale, metric, weights, weighted, out, room):
         set_weights(metric, weights, room)
     low, high = limits(Y.itemsize)
     size, apart = Y.shape[axis], axis == 1
-    step = SAMPLE_STEP if apart and level.size >= SAMPLE_FROM else 1
+    step = max(SAMPLE_STEP, level.size // SAMPLE_SIZE)
+    step = step if apart and level.size >= SAMPLE_FROM else 1
     # Variables: numba would compile a kernel again for the constants 0 and True.
     first, peaked = np.intp(0), np.bool_(True)
     theta, line = 0.0, (0.0, 1.0)
@@ -154,11 +159,14 @@ def drive(Y, groups, axis, radius, scale, metric, weights, weighted, out, room):
 
 def run_drive(Y, axis, *arguments):
     """Run `drive`: compiled as a whole, or with kernels in threads."""
-    parts = threads_that_pay(Y, arguments[-1].level.size)
+    n_groups = arguments[-1].level.size
+    parts = threads_that_pay(Y, n_groups)
     if axis == 1 and parts == 1:
         return drive(Y, None, axis, *arguments)
-    with ThreadPoolExecutor(parts) as pool:
-        return drive.__wrapped__(Y, Groups(Y, axis, pool, parts), axis, *arguments)
+    with ThreadPoolExecutor(max(1, parts - 1)) as pool:
+        return drive.__wrapped__(
+            Y, Groups(Y, axis, n_groups, pool, parts), axis, *arguments
+        )
 
 
 # What the package calls -------------------------------------------------------------
@@ -184,8 +192,8 @@ def statistics(Y, axis):
     room = make_room(level)
     take_every(1, n_groups, room)
     parts = threads_that_pay(Y, n_groups)
-    with ThreadPoolExecutor(parts) as pool:
-        groups = Groups(_read_only(Y), axis, pool, parts)
+    with ThreadPoolExecutor(max(1, parts - 1)) as pool:
+        groups = Groups(_read_only(Y), axis, n_groups, pool, parts)
         highest = groups.measure(0, n_groups, 0.0, (0.0, 1.0), True, None, room)
     _check_finite(Y, highest)
     return room.state[SUMS, :n_groups], level
@@ -236,9 +244,10 @@ def project(Y, radius, axis, out, metric=None, weights=None, members=None):
     laid, weighted, into = Y, metric, out
     if members is not None:  # the result is clipped where the rows were
         (laid, weighted), into = members.side_by_side(Y), None
+        laid = _read_only(laid)
     level = np.empty(n_groups, Y.dtype)
     rest = metric, weights, weighted, into, make_room(level)
-    highest, theta, n_iter = run_drive(_read_only(laid), axis, radius, 1.0, *rest)
+    highest, theta, n_iter = run_drive(laid, axis, radius, 1.0, *rest)
     if n_iter == 0:
         _check_finite(laid, highest)
         if compensated(level if weights is None else level * weights) <= radius:

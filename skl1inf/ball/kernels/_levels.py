@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._compile import SUM, bits, inlined, kernel
+from ._compile import SUM, bits, floats, inlined, kernel
 from ._members import extent
 
 # A net under the proof in docs/projection.md, which is free of rounding; two to
@@ -166,13 +166,22 @@ def advance(n, theta, radius, room):
 
 @inlined
 def survivors(n, theta, room):
-    """Move the groups that may survive to the front; return their number."""
+    """Move the groups that may survive to the front, if that pays; return their number.
+
+    The dead ones that stay do no harm: their levels are 0.
+    """
     count = np.intp(0)
-    for g in range(n):
-        room.places[VISIT, count] = g
-        count += room.state[SUMS, g] > theta
-    for k in range(count if count < n else 0):
-        g = room.places[VISIT, k]
+    least = theta * (1.0 - 2.0**-20)  # sums are rounded: what is near may survive
+    for g in range(np.uintp(n)):
+        count += room.state[SUMS, g] > least
+    if 4 * count > 3 * n:
+        return n
+    end = np.uintp(0)
+    for g in range(np.uintp(n)):
+        room.places[VISIT, end] = g
+        end += np.uintp(room.state[SUMS, g] > least)
+    for k in range(end):
+        g = np.uintp(room.places[VISIT, k])
         room.places[ROWS, k] = room.places[ROWS, g]
         for row in range(MU):
             room.state[row, k] = room.state[row, g]
@@ -205,12 +214,12 @@ def list_visits(start, stop, room):
     It has not where no entry lies between the level that it was taken at and mu. The
     list starts at visit[start]; returns its end.
     """
-    end = np.intp(start)
-    for g in range(start, stop):
+    end = np.uintp(start)
+    for g in range(np.uintp(start), np.uintp(stop)):
         room.places[VISIT, end] = g
         changed = not abs(room.state[MU, g] - room.state[AT, g]) < room.state[GAP, g]
-        end += (room.state[MU, g] > 0.0) & changed
-    return end
+        end += np.uintp((room.state[MU, g] > 0.0) & changed)
+    return np.intp(end)
 
 
 @kernel()
@@ -224,7 +233,7 @@ def move(n, step, theta, radius, size, apart, weighted, room):
     root = advance(n, theta, radius, room)
     # Only a guess can be too far right: later, a step back is rounding.
     theta = root if step == 0 or root > theta else theta
-    if apart and step == 0:
+    if apart:
         n = survivors(n, theta, room)
     set_levels(n, theta, size, weighted, room)
     return theta, n, list_visits(np.intp(0), n, room) if apart else n
@@ -240,33 +249,57 @@ def eps_of(itemsize):
 
 
 @inlined
-def first_tangent(g, theta, size, peaked, weighted, room):
-    """Take the higher at theta of the tangents at 0 and at the largest entry."""
+def flat_tangent(g, size, weighted, room):
+    """Take the tangent at 0, where all entries are clipped."""
     i = np.uintp(room.places[ROWS, g])
-    cost, unit = (
-        cost_of(weighted, i, room),
-        weight_of(weighted, i, room) * cost_of(weighted, i, room),
-    )
-    size = size_of(weighted, i, size)
-    room.state[TOTAL, g], room.state[SLOPE, g] = room.state[SUMS, g], unit / size
+    unit = weight_of(weighted, i, room) * cost_of(weighted, i, room)
+    room.state[TOTAL, g] = room.state[SUMS, g]
+    room.state[SLOPE, g] = unit / size_of(weighted, i, size)
+
+
+@inlined
+def peak_tangent(g, theta, size, weighted, room):
+    """Take the tangent at the largest entry if it is higher at theta."""
+    i = np.uintp(room.places[ROWS, g])
+    cost = cost_of(weighted, i, room)
     peak = room.level[g] / cost
-    if peaked and peak - theta > (room.state[SUMS, g] - theta) / size:
-        room.state[TOTAL, g], room.state[SLOPE, g] = peak, unit
+    if peak - theta > (room.state[SUMS, g] - theta) / size_of(weighted, i, size):
+        room.state[TOTAL, g] = peak
+        room.state[SLOPE, g] = weight_of(weighted, i, room) * cost
 
 
 @inlined
 def guess_level(g, theta, line, size, weighted, room):
     """Set mu to a guess of the level at theta; 0 where there is no use in one."""
     i = np.uintp(room.places[ROWS, g])
-    flat = (
-        (room.state[SUMS, g] - theta)
-        * cost_of(weighted, i, room)
-        / size_of(weighted, i, size)
-    )
+    total = room.state[SUMS, g]
+    flat = (total - theta) * cost_of(weighted, i, room) / size_of(weighted, i, size)
     guess = line[0] + line[1] * flat
-    lives = 0.0 < theta < room.state[SUMS, g] < np.inf
-    room.state[MU, g] = max(guess, flat) if lives else 0.0
+    guess = guess if guess > flat else flat
+    lives = (theta > 0.0) & (theta < total) & (total < np.inf)
+    room.state[MU, g] = guess if lives else 0.0
     room.state[AT, g] = room.state[GAP, g] = 0.0
+
+
+@kernel()
+def set_first_tangents(start, stop, top, theta, line, size, peaked, weighted, room):
+    """Set tangents and guesses of the level, given the sums of the entries.
+
+    Returns the larger of `top` and of the sums' bits, which are larger than those of
+    infinity for NaN.
+    """
+    start, stop = np.uintp(start), np.uintp(stop)
+    for g in range(start, stop):
+        as_bits = bits(abs(room.state[SUMS, g]))
+        top = as_bits if as_bits > top else top
+    for g in range(start, stop):
+        room.state[SUMS, g] /= cost_of(weighted, np.uintp(room.places[ROWS, g]), room)
+        flat_tangent(g, size, weighted, room)
+    for g in range(start, stop if peaked else start):
+        peak_tangent(g, theta, size, weighted, room)
+    for g in range(start, stop):
+        guess_level(g, theta, line, size, weighted, room)
+    return top
 
 
 @kernel()
@@ -290,21 +323,22 @@ def update(g, found, level, base, theta, eps, weighted, room):
     level, and the distance from the level to the nearest entry.
     """
     part, number, nearest = found
-    if number == 0.0:
-        return False
     i = np.uintp(room.places[ROWS, g])
     cost, weight = cost_of(weighted, i, room), weight_of(weighted, i, room)
+    total_before, slope_before = room.state[TOTAL, g], room.state[SLOPE, g]
     above = part + number * base
     slope = weight * cost / number
-    new = room.state[SLOPE, g] != slope
-    last = (room.state[TOTAL, g] - theta) * room.state[SLOPE, g] / weight
+    new = slope_before != slope
+    last = (total_before - theta) * slope_before / weight
     rise = (above - theta * cost) - number * last
-    if new and rise <= 0.0:  # a lower one than before is rounding
-        return False
-    room.state[TOTAL, g], room.state[SLOPE, g] = above / cost, slope
+    # A lower one than before is rounding. Without branches, as the answers vary.
+    take = (number > 0.0) & ((rise > 0.0) | (not new))
+    room.state[TOTAL, g] = above / cost if take else total_before
+    room.state[SLOPE, g] = slope if take else slope_before
+    room.state[AT, g] = level if take else room.state[AT, g]
     # Differences of floats are rounded.
-    room.state[AT, g], room.state[GAP, g] = level, (1.0 - eps) * nearest
-    return new & (abs(rise) > 4.0 * eps * above)
+    room.state[GAP, g] = (1.0 - eps) * nearest if take else room.state[GAP, g]
+    return take & new & (abs(rise) > 4.0 * eps * above)
 
 
 # A sample of the groups -----------------------------------------------------------
@@ -349,24 +383,38 @@ def fit_levels(n, theta, size, weighted, room):
 
 
 @inlined
+def largest_of(n, x):
+    """Largest of n numbers >= 0."""
+    top = np.int64(0)
+    for g in range(np.uintp(n)):
+        as_bits = bits(x[g])
+        top = as_bits if as_bits > top else top
+    return floats(top)
+
+
+@kernel(fastmath=SUM)
+def sum_where_positive(n, x, where):
+    """Sum of n numbers, of those where others are positive."""
+    total = 0.0
+    for g in range(np.uintp(n)):
+        total += x[g] if where[g] > 0.0 else 0.0
+    return total
+
+
+@inlined
 def settle(n, theta, radius, room):
     """Set mu to the shares at theta, corrected until they add up to the radius.
 
     Where the radius is tiny, the tangents at theta cancel: what is missing is
     small against the entries, not against the radius.
     """
-    highest = 0.0
-    for g in range(n):
-        highest = max(highest, room.state[TOTAL, g])
-    highest *= 1.0 - 2.0**-53
-    theta = min(theta, highest)
+    theta = min(theta, largest_of(n, room.state[TOTAL]) * (1.0 - 2.0**-53))
     shift = excess = 0.0
     for _ in range(10):
-        slope = 0.0
-        for g in range(n):
+        for g in range(np.uintp(n)):
             above = (room.state[TOTAL, g] - theta) - shift
             room.state[MU, g] = above * room.state[SLOPE, g] if above > 0.0 else 0.0
-            slope += room.state[SLOPE, g] if above > 0.0 else 0.0
+        slope = sum_where_positive(n, room.state[SLOPE], room.state[MU])
         excess = (
             compensated_sum(n, room.state[MU], room.state[LANE], room.state[ERROR])
             - radius
@@ -375,7 +423,7 @@ def settle(n, theta, radius, room):
             break
         shift += excess / slope
     if excess > 0.0:  # a rest below the rounding of the entries
-        for g in range(n):
+        for g in range(np.uintp(n)):
             room.state[MU, g] *= radius / (radius + excess)
 
 
@@ -390,7 +438,7 @@ def finish(n, theta, radius, scale, weighted, room):
     inverse = 1.0 / scale
     for i in range(level.size):
         as_bits[i] = 0
-    for g in range(n):
+    for g in range(np.uintp(n)):
         i = np.uintp(room.places[ROWS, g])
         top = room.state[MU, g] * inverse / weight_of(weighted, i, room)
         level[i] = top

@@ -57,11 +57,6 @@ def extent(weighted, i, size):
     return i, 0, size
 
 
-def is_row(weighted):
-    """Tell whether each group is a row."""
-    return not isinstance(weighted, SideBySide)
-
-
 def _lies_side_by_side(weighted):
     """Tell the contrary of what numba knows of the argument: its type."""
     return getattr(weighted, "instance_class", None) is SideBySide
@@ -76,9 +71,3 @@ def _extent(weighted, i, size):
         weighted.starts[np.uintp(i)],
         weighted.starts[np.uintp(i) + np.uintp(1)],
     )
-
-
-@overload(is_row, jit_options=INNER)
-def _is_row(weighted):
-    answer = not _lies_side_by_side(weighted)
-    return lambda weighted: answer
