@@ -257,7 +257,7 @@ def test_growing_samples_of_blocks(data, container, taken, monkeypatch):
     monkeypatch.setattr(_samples, "_FEW", 16)
     monkeypatch.setattr(_problem, "_CHUNK_ENTRIES", 64 * 50)
     monkeypatch.setattr(blocks, "_TAKEN_BYTES", taken)
-    selector = L1InfFeatureSelector(max_iter=60, interactions=False, random_state=0)
+    selector = L1InfFeatureSelector(interactions=False, random_state=0)
     expected = clone(selector).fit(container(X), y)
     assert_same_fit(selector.fit(cut(X, 60, container), y), expected)
 
