@@ -8,6 +8,9 @@ from ..matrices import Standardized
 from ..matrices._replicas import take_features
 from ._objective import backward, in_chunks
 
+# A larger gradient is computed by blocks.
+_SUMMED_ENTRIES = 2**23
+
 
 def loss_and_all_gradients(network, objective, data, Z):
     """Return the loss of every replica, and its gradient in all rows of ``W``.
@@ -26,7 +29,8 @@ def loss_and_all_gradients(network, objective, data, Z):
         return sum(losses), Summed(Z.adjoint(torch.cat(parts, 1)))
     if len(chunks) == 1:
         loss, D = backward(network, objective, data)
-        return loss, Factored(Z, D)
+        large = Z.n_features * D[:, 0].numel() > _SUMMED_ENTRIES
+        return loss, Factored(Z, D) if large else Summed(Z.adjoint(D))
     loss, G, start = 0.0, 0.0, 0
     for chunk in chunks:
         chunk_loss, D = backward(network, objective, chunk)

@@ -33,6 +33,10 @@ _STACKED_ENTRIES = 2**26
 # first takes five times as many.
 _PASSES_PER_RADIUS = 6
 
+# So many features, by their importance on few samples, and as many by the gradient on
+# more, are worth a path over more samples.
+_WORTH_MORE = 500
+
 # At most so many passes train the kept rows alone.
 _PASSES_OF_KEPT = 30
 
@@ -103,15 +107,18 @@ def _worth_more(network, samples, problem, path, options, course):
     Few samples give them importance, or the loss falls fastest along them.
     """
     few, some = samples[:2]
-    trial = _initial(few.Z.n_features, options)
-    screened = _follow(trial, few, problem, path, options, course)
     objective = Objective.of(problem.target, options)
-    _, gradient = loss_and_all_gradients(network, objective, some, some.Z)
-    dual_sizes, _ = dual_sizes_and_norm(gradient, problem.ball)
     if objective.reconstructs:
         some = some.reconstructing()
-    whole = Part.whole(some, network, problem.ball)
-    return next_working_set(whole, screened > 0, dual_sizes)
+    whole, n_features = Part.whole(some, network, problem.ball), some.Z.n_features
+    if n_features <= 2 * _WORTH_MORE:
+        return whole.encoding(torch.ones_like(network.W[:, :, 0], dtype=torch.bool))
+    trial = _initial(n_features, options)
+    screened = _follow(trial, few, problem, path, options, course)
+    least = screened.topk(_WORTH_MORE).values[:, -1:]
+    _, gradient = loss_and_all_gradients(network, objective, some, some.Z)
+    dual_sizes, _ = dual_sizes_and_norm(gradient, problem.ball)
+    return next_working_set(whole, screened > least, dual_sizes)
 
 
 def _settle(network, samples, problem, radii, options, course, later=()):

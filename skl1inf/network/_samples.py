@@ -10,8 +10,8 @@ import numpy as np
 # time, as long as there are twice as many.
 _FEW, _GROWTH, _WORTH = 2**12, 8, 2
 
-# More samples get at least so many passes.
-_LEAST_PASSES = 4
+# More samples get at least and at most so many passes.
+_LEAST_PASSES, _MOST_PASSES = 4, 20
 
 # A class has at least this part of its even share of drawn samples, if it can.
 _LEAST_SHARE = 0.25
@@ -46,11 +46,12 @@ def growing(data, target, options):
 def shares(samples, n_passes):
     """Return how many passes each of the growing samples gets, of `n_passes`.
 
-    More samples take about as long as the few, but get some passes at least.
+    More samples take at most about as long as the few, but get some passes at least.
     """
     few, *more = (data.n_samples for data in samples)
-    on_more = [max(_LEAST_PASSES, n_passes * few // n_samples) for n_samples in more]
-    on_more = [min(each, n_passes // len(samples)) for each in on_more]
+    shares = [min(n_passes * few // n_samples, _MOST_PASSES) for n_samples in more]
+    most = n_passes // len(samples)
+    on_more = [min(max(share, _LEAST_PASSES), most) for share in shares]
     return [n_passes - sum(on_more), *on_more]
 
 
