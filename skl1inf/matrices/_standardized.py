@@ -9,8 +9,9 @@ from ._replicas import stack_padded, take_features
 # Side of the squares that are standardised at a time: they fit into the cache.
 _TILE = 256
 
-# Entries that are reconstructed at a time: they fit into the cache.
-_BLOCK_ENTRIES = 2**18
+# Entries that are reconstructed at a time: they fit into the cache of a CPU. Another
+# device is faster at many.
+_BLOCK_ENTRIES, _BLOCK_ENTRIES_OF_DEVICE = 2**18, 2**26
 
 # Features whose gradients are computed at a time.
 _BLOCK_FEATURES = 2**13
@@ -41,7 +42,9 @@ class StandardizedDense(Standardized):
 
     def transposed_blocks(self):
         """Yield slices of the features, each with its rows of ``Z'``."""
-        size = max(1, _BLOCK_ENTRIES // (self.n_samples * len(self.Zt)))
+        on_cpu = self.device.type == "cpu"
+        most = _BLOCK_ENTRIES if on_cpu else _BLOCK_ENTRIES_OF_DEVICE
+        size = max(1, most // (self.n_samples * len(self.Zt)))
         for features in _slices(self.n_features, size):
             yield features, self.Zt[:, features]
 
