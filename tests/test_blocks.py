@@ -28,7 +28,7 @@ from skl1inf import (
 from skl1inf.datasets import make_expression
 from skl1inf.estimators import _dask as reading
 from skl1inf.matrices import _blocks as blocks
-from skl1inf.matrices import _dense, open_matrix
+from skl1inf.matrices import _standardized, open_matrix
 from skl1inf.network import _problem, _samples
 
 CPU = torch.device("cpu")
@@ -471,7 +471,7 @@ def test_data_in_memory_do_not_import_dask(data, monkeypatch):
 
 
 def test_a_memory_map_is_not_copied(tmp_path, monkeypatch):
-    monkeypatch.setattr(_dense, "_COPIED_ENTRIES", 0)
+    monkeypatch.setattr(_standardized, "_COPIED_ENTRIES", 0)
     X, y, _ = make_expression(1000, 3000, n_informative=8, random_state=0)
     np.save(tmp_path / "X.npy", X.astype(np.float32))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")

@@ -10,9 +10,6 @@ from ._moments import moments_of
 # many: fewer would lie in one cache line of a row.
 _BLOCK_ENTRIES, _BLOCK_COLUMNS = 2**18, 16
 
-# A larger matrix is standardised anew for every product, in place of a copy.
-_COPIED_ENTRIES = 2**25
-
 
 class DenseMatrix(Matrix):
     """An array."""
@@ -34,10 +31,7 @@ class DenseMatrix(Matrix):
 
     def standardized(self, mean, inverse_scale, device):
         """Return ``(X - mean) * inverse_scale``, of one replica."""
-        folded = self.folded(mean, inverse_scale)
-        if device.type == "cpu" and self.X.size > _COPIED_ENTRIES:
-            return folded
-        return folded.copied(device)
+        return self.folded(mean, inverse_scale).copied_if_small(device)
 
     def folded(self, mean, inverse_scale):
         """Return the same, computed when it is needed."""

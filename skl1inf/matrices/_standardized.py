@@ -9,6 +9,9 @@ from ._replicas import stack_padded, take_features
 # Side of the squares that are standardised at a time: they fit into the cache.
 _TILE = 256
 
+# A larger matrix is standardised anew for every product, in place of a copy.
+_COPIED_ENTRIES = 2**25
+
 # Entries that are reconstructed at a time: they fit into the cache of a CPU. Another
 # device is faster at many.
 _BLOCK_ENTRIES, _BLOCK_ENTRIES_OF_DEVICE = 2**18, 2**26
@@ -74,9 +77,11 @@ class FoldedDense(Standardized):
 
     device = torch.device("cpu")
 
-    def __init__(self, X, mean, inverse_scale):
+    def __init__(self, X, mean, inverse_scale, samples=None):
         self.X, self.mean, self.inverse_scale = X, mean, inverse_scale
-        self.n_samples, self.n_features = X.shape
+        self.samples = samples  # their indices; None are all of X
+        self.n_samples = len(X if samples is None else samples)
+        self.n_features = X.shape[1]
 
     def copied(self, device, index=None):
         """Return the features of the indices, None being all, in memory."""
@@ -91,13 +96,26 @@ class FoldedDense(Standardized):
                 Zt[place, rows] = self._tile(rows, some).T
         return StandardizedDense(torch.as_tensor(Zt, device=device)[None])
 
+    def copied_if_small(self, device):
+        """Return the same in memory if it is small, or on another device."""
+        large = self.n_samples * self.n_features > _COPIED_ENTRIES
+        return self if large and device.type == "cpu" else self.copied(device)
+
     def _tile(self, rows, columns):
         """Return an array of some samples and features, in float32."""
         # The training refuses what is not finite.
         with np.errstate(over="ignore", invalid="ignore"):
-            Z = self.X[rows][:, columns] - self.mean[columns]
+            Z = self._entries(rows, columns) - self.mean[columns]
             Z *= self.inverse_scale[columns]
             return Z.astype(np.float32)
+
+    def _entries(self, rows, columns):
+        if self.samples is None:
+            return self.X[rows][:, columns]
+        samples = self.samples[rows]
+        if isinstance(columns, slice):
+            return self.X[:, columns][samples]
+        return self.X[samples[:, np.newaxis], columns]
 
     def __matmul__(self, W):
         """Return ``Z W``, of which a few rows of W make up most."""
@@ -127,11 +145,16 @@ class FoldedDense(Standardized):
 
     def chunk(self, samples):
         """Return the matrix of a slice of the samples, without a copy."""
-        return FoldedDense(self.X[samples], self.mean, self.inverse_scale)
+        factors = self.mean, self.inverse_scale
+        if self.samples is None:
+            return FoldedDense(self.X[samples], *factors)
+        return FoldedDense(self.X, *factors, self.samples[samples])
 
     def take_samples(self, index):
-        """Return the matrix of the samples `index`, in memory."""
-        return self.chunk(index).copied(self.device)
+        """Return the matrix of the samples `index`, copied if that is small."""
+        index = index if self.samples is None else self.samples[index]
+        part = FoldedDense(self.X, self.mean, self.inverse_scale, index)
+        return part.copied_if_small(self.device)
 
     def take_features(self, index):
         """Return the matrix of the features `index`, (1, n_chosen), in memory."""

@@ -138,6 +138,7 @@ class Descent:
         G = gradient.rows(part.index, part.data.Z)
         gap = _gap(part.network.W, G, dual_norm, radius, loss)
         self._merge()
+        part.data = None  # one copy of a working set at a time
         alive = torch.zeros_like(dual_sizes, dtype=torch.bool)
         alive = alive.scatter(1, part.index, part.sizes() > 0)
         self.part = next_working_set(self.whole, alive, dual_sizes)
