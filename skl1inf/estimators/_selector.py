@@ -91,15 +91,17 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         first descent (101 without a target, 10 for survival), but at most three
         quarters of them all,
         follow the path that ranks the features: from 68 (135) on, `max_iter` no longer
-        changes the importances.
+        changes the importances; from 204 (405) on with more than 8,191 samples.
 
     tol : float, default=2e-2
         A descent stops once the relative duality gap of the first layer, which
-        `optimality_` reports, is at most `tol`. Not looked at with mini-batches.
+        `optimality_` reports, is at most `tol`, or the gap itself at most a twentieth
+        of `tol` times the loss. Not looked at with mini-batches.
 
     batch_size : int, default=None
         Number of samples in a mini-batch. None: every step sees all samples, as it must
-        for survival, where the loss of a sample depends on the others.
+        for survival, where the loss of a sample depends on the others; from 8,192
+        samples on, other targets are trained on few of them first, then on all.
 
     standardize : bool, default=True
         Centre and scale the features inside. `transform` returns the columns as they
@@ -134,8 +136,9 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         on; else the CPU.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the initial weights and the order of mini-batches. Pass an int for
-        the same result at every call.
+        Determines the initial weights, the order of mini-batches, and which samples
+        are seen first where there are many. Pass an int for the same result at every
+        call.
 
     verbose : int, default=0
         1 prints a line a descent, 2 or more a line every ten passes too. For
@@ -203,10 +206,11 @@ class L1InfFeatureSelector(L1InfSelectorBase):
         The class labels. Only where the target is classes.
 
     loss_curve_ : ndarray of shape (`n_iter_`,)
-        The training loss of every pass, over both descents.
+        The training loss of every pass, over both descents, on the samples that the
+        pass sees.
 
     n_iter_ : int
-        Number of passes over the data, over both descents.
+        Number of passes over the data, or over some samples, in both descents.
 
     optimality_ : float
         Relative stationarity of the first layer at the end: the duality gap of the
