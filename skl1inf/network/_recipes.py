@@ -86,7 +86,11 @@ def _trained(samples, problem, radius, options, course):
         return network, importances
     path = _path(problem.target, radius, 2 * options.max_iter // 3)
     trial = _path(problem.target, radius, options.max_iter // 3)
-    part = _worth_more(network, samples, problem, trial, options, course)
+    few_trained, screened = _on_few(samples[0], problem, trial, options, course)
+    if course.stopped:
+        _settle(few_trained, samples, problem, radii, options, course)
+        return few_trained, screened
+    part = _worth_more(network, samples[1], problem, screened > 0, options)
     some, rest = replace(problem, ball=part.ball), samples[2:] or samples[1:]
     importances = _follow(part.network, part.data, some, path, options, course)
     _settle(part.network, [part.data], some, radii, options, course, rest)
@@ -97,21 +101,24 @@ def _trained(samples, problem, radius, options, course):
     )
 
 
-def _worth_more(network, samples, problem, path, options, course):
-    """Return the part of the features that are worth a path over more samples.
+def _on_few(few, problem, path, options, course):
+    """Return a network that has followed a path on few samples, and the importances."""
+    network = _initial(few.Z.n_features, options)
+    return network, _follow(network, few, problem, path, options, course)
+
+
+def _worth_more(network, some, problem, important, options):
+    """Return the part of the features that are worth a path over `some` samples.
 
     Few samples give them importance, or the loss falls fastest along them.
     """
-    few, some = samples[:2]
-    trial = _initial(few.Z.n_features, options)
-    screened = _follow(trial, few, problem, path, options, course)
     objective = Objective.of(problem.target, options)
     _, gradient = loss_and_all_gradients(network, objective, some, some.Z)
     dual_sizes, _ = dual_sizes_and_norm(gradient, problem.ball)
     if objective.reconstructs:
         some = some.reconstructing()
     whole = Part.whole(some, network, problem.ball)
-    return next_working_set(whole, screened > 0, dual_sizes)
+    return next_working_set(whole, important, dual_sizes)
 
 
 def _settle(network, samples, problem, radii, options, course, later=()):
