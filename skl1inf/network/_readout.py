@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 from ..matrices._standardized import StandardizedDense
 from ._network import ACTIVATIONS, SLOPES, Network, slopes_at
-from ._objective import Objective, backward
+from ._objective import Objective, loss_and_gradient
 from ._problem import Batch
 from ._progress import Course
 from ._state import own_state
@@ -35,6 +35,9 @@ _SHORT = 1e-7
 # The standard deviation of an output, relative to the scale of the target, below which
 # it varies by rounding alone.
 _ROUNDING = 1e-6
+
+# Entries of hidden units that are computed at a time: they stay in the cache.
+_CODED_ENTRIES = 2**20
 
 # The number of steps by which it knows the curvature. The valleys of the loss are
 # narrow: with the usual ten it takes two or three times as many iterations.
@@ -184,7 +187,11 @@ def encode_double(Z, coefs, intercepts, activation):
     `coefs` has the rows of these features only.
     """
     W, V, b, c = _tensors(coefs, intercepts)
-    return (ACTIVATIONS[activation](torch.as_tensor(Z) @ W + b) @ V + c).numpy()
+    n_samples = max(1, _CODED_ENTRIES // W.shape[1])
+    parts = torch.as_tensor(Z).split(n_samples)
+    return torch.cat(
+        [ACTIVATIONS[activation](z @ W + b) @ V + c for z in parts]
+    ).numpy()
 
 
 def _tensors(coefs, intercepts):
@@ -244,9 +251,9 @@ class _DecayedLoss:
         """Return the loss with the decay, and its gradient."""
         W = self._set(x)
         V = self.network.V
-        loss, D = backward(self.network, self.objective, self.batch)
+        loss, G = loss_and_gradient(self.network, self.objective, self.batch)
         self.last = loss
-        G = self.scale * self.batch.Z.adjoint(D) + self.decay * W
+        G = self.scale * G + self.decay * W
         gradients = [layer.grad for layer in self.later]
         squares = W.square().sum() + V.detach().square().sum()
         V.grad += self.decay * V.detach()

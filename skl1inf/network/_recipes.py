@@ -82,15 +82,22 @@ def _trained(samples, problem, radius, options, course):
     importances : Tensor of shape (1, n_features)
     """
     data, radii = samples[-1], radius_of_each(radius, samples[-1])
-    network = _initial(data.Z.n_features, options)
+    n_features = data.Z.n_features
+    network, importances = _initial(n_features, options), None
     if len(samples) == 1:
         path = _path(problem.target, radius, options.max_iter)
         importances = _follow(network, data, problem, path, options, course)
         _settle(network, samples, problem, radii, options, course)
         return network, importances
+    if n_features > 2 * _WORTH_MORE:
+        trial = _path(problem.target, radius, options.max_iter // 3)
+        few_trained = _initial(n_features, options)
+        importances = _follow(few_trained, samples[0], problem, trial, options, course)
+        if course.stopped:
+            _settle(few_trained, samples, problem, radii, options, course)
+            return few_trained, importances
+    part = _worth_more(network, samples[1], problem, importances, options)
     path = _path(problem.target, radius, 2 * options.max_iter // 3)
-    trial = _path(problem.target, radius, options.max_iter // 3)
-    part = _worth_more(network, samples, problem, trial, options, course)
     some, rest = replace(problem, ball=part.ball), samples[2:] or samples[1:]
     importances = _follow(part.network, part.data, some, path, options, course)
     _settle(part.network, [part.data], some, radii, options, course, rest)
@@ -101,24 +108,21 @@ def _trained(samples, problem, radius, options, course):
     )
 
 
-def _worth_more(network, samples, problem, path, options, course):
-    """Return the part of the features that are worth a path over more samples.
+def _worth_more(network, some, problem, importances, options):
+    """Return the part of the features that are worth a path over `some` samples.
 
-    Few samples give them importance, or the loss falls fastest along them.
+    Few samples give them importance, or the loss falls fastest along them. Without
+    importances, all are worth it.
     """
-    few, some = samples[:2]
     objective = Objective.of(problem.target, options)
-    if objective.reconstructs:
-        some = some.reconstructing()
-    whole, n_features = Part.whole(some, network, problem.ball), some.Z.n_features
-    if n_features <= 2 * _WORTH_MORE:
+    seen = some.reconstructing() if objective.reconstructs else some
+    whole = Part.whole(seen, network, problem.ball)
+    if importances is None:
         return whole.encoding(torch.ones_like(network.W[:, :, 0], dtype=torch.bool))
-    trial = _initial(n_features, options)
-    screened = _follow(trial, few, problem, path, options, course)
-    least = screened.topk(_WORTH_MORE).values[:, -1:]
     _, gradient = loss_and_all_gradients(network, objective, some, some.Z)
     dual_sizes, _ = dual_sizes_and_norm(gradient, problem.ball)
-    return next_working_set(whole, screened > least, dual_sizes)
+    least = importances.topk(_WORTH_MORE).values[:, -1:]
+    return next_working_set(whole, importances > least, dual_sizes)
 
 
 def _settle(network, samples, problem, radii, options, course, later=()):

@@ -29,7 +29,8 @@ def growing(data, target, options):
     target : Target
         Their target. A loss that is no sum over the samples needs all of them.
     options : Options
-        Their seed determines the draw. Mini-batches are few samples already.
+        Their seed determines the draw. Mini-batches are few samples already. A handful
+        of passes are all made over all samples.
 
     Returns
     -------
@@ -39,6 +40,7 @@ def growing(data, target, options):
     while _WORTH * sizes[-1] <= data.n_samples:
         sizes.append(_GROWTH * sizes[-1])
     few = target.separable and options.batch_size is None
+    few &= options.max_iter >= _LEAST_PASSES * len(sizes)
     draws = [draw(target, size, options.seed) for size in sizes[:-1] if few]
     return [*(_drawn(data, *each) for each in draws), data]
 
@@ -63,7 +65,8 @@ def draw(target, size, seed=0):
     index : ndarray of shape (size,)
         The samples, ascending. With the same seed, a larger draw holds a smaller one.
     factor : ndarray of shape (size,)
-        What their weights are multiplied by, so that a class keeps its weight.
+        What their weights are multiplied by, so that a class that is drawn keeps its
+        weight.
     """
     weight = target.weight
     if target.classes is None:
@@ -71,8 +74,13 @@ def draw(target, size, seed=0):
     else:
         (labels,) = target.encoded
     index = np.sort(_interleaved(labels, np.random.default_rng(seed))[:size])
-    totals = [np.bincount(labels[i], weight[i]) for i in (slice(None), index)]
-    return index, np.divide(*totals)[labels[index]]
+    total, drawn = (
+        np.bincount(labels[i], weight[i], labels.max() + 1)
+        for i in (slice(None), index)
+    )
+    # A class may have no weight, and more classes than samples are not all drawn.
+    factor = np.divide(total, drawn, out=np.ones_like(total), where=drawn > 0)
+    return index, factor[labels[index]]
 
 
 def _interleaved(labels, rng):
