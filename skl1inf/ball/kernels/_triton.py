@@ -19,6 +19,8 @@ from ._levels import MAX_ITER
 ROW_BYTES = 160, 2**16
 # Bytes of short rows in one program, and of a warp; rows whose tangents one adds up.
 TILE_BYTES, WARP_BYTES, TALLY = 2**12, 2**12, 1024
+# From so many rows on at least so many, and about as many at most, give a first theta.
+SAMPLE_FROM, SAMPLE_LEAST, SAMPLE_MOST = 2048, 512, 4096
 # Iterations between two looks at whether a tangent has changed; Newton's steps on the
 # tangents in one iteration; iterations on the sample.
 BATCH, STEPS, SAMPLE_ITER = 3, 3, 5
@@ -268,8 +270,8 @@ def takes(Y, out):
 def _solve(Y, radius):
     """Rows with their tangents at the projection, or None; theta and the iterations."""
     rows, n = _Rows.of(Y, radius), Y.shape[0]
-    if n >= _driver.SAMPLE_FROM:
-        every = max(_driver.SAMPLE_STEP, n // _driver.SAMPLE_SIZE)
+    if n >= SAMPLE_FROM:
+        every = max(min(64, n // SAMPLE_LEAST), n // SAMPLE_MOST)
         sampled = Y[::every]
         sample = _Rows.of(sampled, radius * (sampled.shape[0] / n))
         sample.refine(0)
