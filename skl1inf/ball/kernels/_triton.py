@@ -30,7 +30,7 @@ ROUNDING = tl.constexpr(2.0**-40)
 LEAST_SHARE = 2.0**-30
 
 
-@triton.jit(do_not_specialize=["step"])
+@triton.jit(do_not_specialize=["step", "n"])
 def _refine(
     Y,
     state,
@@ -121,7 +121,7 @@ def _refine(
         tl.store(scalars + 1, step.to(tl.float64))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n", "n_parts"])
 def _tally(state, scalars, parts, n, n_parts, BLOCK: tl.constexpr):
     """Add up, over some rows, the tangents at theta and their slopes."""
     rows = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -132,7 +132,7 @@ def _tally(state, scalars, parts, n, n_parts, BLOCK: tl.constexpr):
     tl.store(parts + n_parts + tl.program_id(0), tl.sum(slope, 0))
 
 
-@triton.jit(do_not_specialize=["step"])
+@triton.jit(do_not_specialize=["step", "n_parts"])
 def _step(
     scalars,
     parts,
@@ -163,7 +163,7 @@ def _step(
         tl.store(scalars + 1, step.to(tl.float64), mask=root - theta > ROUNDING * theta)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n"])
 def _clip(
     Y,
     out,
