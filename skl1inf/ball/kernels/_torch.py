@@ -2,10 +2,13 @@
 
 The method is that of _driver.py. Passes over the tensor and Newton's steps stay
 on the device; the host looks once at the groups' statistics, once after every
-batch of iterations, and rounds the final levels.
+batch of iterations, and rounds the final levels. On CUDA the kernels of _triton.py
+project rows without weights, where Triton is installed.
 """
 
-from functools import partial
+import warnings
+from functools import cache, partial
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +23,25 @@ BATCH = 3
 # Newton's steps on the tangents in one iteration. Where they are too few, theta
 # is still left of the root, and the next iteration goes on from there.
 STEPS = 6
+
+
+@cache
+def _triton():
+    """Return the module of the Triton kernels; None if they cannot be used."""
+    if find_spec("triton") is None:
+        return None
+    from . import _triton as kernels
+
+    try:  # Triton needs a compiler of C at run time, which may not be there
+        kernels.check()
+    except Exception as error:
+        warnings.warn(
+            f"Triton cannot compile the projection, which is slower without: {error}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return kernels
 
 
 def _sum(values, axis):
@@ -141,8 +163,22 @@ def newton(Y, axis, groups, segments, radius):
     return total, slope, theta, n_iter
 
 
+def _project_rows(Y, radius, axis, out):
+    """Project by the Triton kernels; None where they do not take Y."""
+    if not (Y.is_cuda and 0 < radius < np.inf and Y.numel()):
+        return None
+    rows, target = (Y, out) if axis == 1 else (Y.T, out.T)
+    if _triton() is None or not _triton().takes(rows, target):
+        return None
+    return _triton().project(rows, radius, target)
+
+
 def project(Y, radius, axis, out, weights=None, members=None):
-    """Project Y into out; see _driver.project."""
+    """Project Y into out; see _driver.project. The levels may stay on the device."""
+    if weights is None and members is None:
+        found = _project_rows(Y, radius, axis, out)
+        if found is not None:
+            return found
     n_rows = Y.shape[1 - axis]
     if members is not None and weights is None:
         weights = np.ones(members.starts.size - 1)
