@@ -366,7 +366,7 @@ def seconds_of(rows):
     if not rows:
         return ""
     if rows[0]["status"] != "done":
-        return rows[0]["status"].split(" of ")[0]
+        return rows[0]["status"].replace("over the limit of", ">")
     return f"{middle(rows, 'processor'):.2f}"
 
 
