@@ -75,10 +75,12 @@ class StandardizedSparse(Standardized):
     def chunk(self, samples):
         """Return the matrix of a slice of the samples, without a copy."""
         start, stop, _ = samples.indices(self.n_samples)
-        X, bounds = self.X, self.X.indptr[start : stop + 1]
+        bounds = self.X.indptr[start : stop + 1]
         entries = slice(bounds[0], bounds[-1])
-        parts = X.data[entries], X.indices[entries], bounds - bounds[0]
-        X = type(X)(parts, shape=(stop - start, self.n_features))
+        X = type(self.X)((stop - start, self.n_features), dtype=self.X.dtype)
+        # Set one by one: given together, they would be copied.
+        X.data, X.indices = self.X.data[entries], self.X.indices[entries]
+        X.indptr = bounds - bounds[0]
         return StandardizedSparse(X, self.mean, self.inverse_scale, self.device)
 
     def take_samples(self, index):
@@ -102,6 +104,7 @@ def _to_torch(X, device):
     X = X.tocoo()
     index = torch.as_tensor(np.stack([X.row, X.col]).astype(np.int64), device=device)
     values = torch.as_tensor(X.data, device=device)
-    return torch.sparse_coo_tensor(
-        index, values, X.shape, check_invariants=False, device=device
-    ).coalesce()
+    # Said aloud, since torch warns of it otherwise.
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):
+        tensor = torch.sparse_coo_tensor(index, values, X.shape, device=device)
+        return tensor.coalesce()
