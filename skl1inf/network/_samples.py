@@ -11,7 +11,7 @@ import numpy as np
 _FEW, _GROWTH, _WORTH = 2**12, 8, 2
 
 # More samples get at least and at most so many passes.
-_LEAST_PASSES, _MOST_PASSES = 4, 20
+_LEAST_PASSES, _MOST_PASSES = 4, 10
 
 # A class has at least this part of its even share of drawn samples, if it can.
 _LEAST_SHARE = 0.25
