@@ -1,7 +1,5 @@
 """How X is read: validated as scikit-learn does, or left in blocks by dask."""
 
-from operator import methodcaller
-
 import numpy as np
 from sklearn.utils.validation import validate_data
 
@@ -75,9 +73,7 @@ def check_array_of_dask(X, ensure_min_samples=1):
                 f"Found array with {size} {name}(s) (shape={X.shape}) while a minimum "
                 f"of {least} is required."
             )
-    if getattr(X._meta, "format", "csr") in ("csr", "csc"):
-        return X
-    return X.map_blocks(methodcaller("tocsr"), dtype=X.dtype, meta=X._meta.tocsr())
+    return X
 
 
 def check_features(estimator, X, *, reset=True, **checks):
