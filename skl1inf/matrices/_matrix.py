@@ -101,7 +101,7 @@ class Standardized(Protocol):
         """Return the matrices of a slice of the samples."""
 
     def take_samples(self, index):
-        """Return the matrices of the samples `index`, in memory."""
+        """Return the matrices of the samples `index`, in memory where they are few."""
 
     def take_features(self, index):
         """Return the matrices of the features `index`, (n_replicas, n_chosen)."""
